@@ -1,0 +1,36 @@
+import type { z } from 'zod';
+import type { SandboxShell } from './sandbox-shell.ts';
+import type { ImageReader } from '../images/image-reader.ts';
+
+/** What a check has to work with; it never sees the engine driver or the session. */
+export interface CheckContext {
+  /** Runs programs in the sandbox as the learner. */
+  readonly shell: SandboxShell;
+  /** Reads images out of the sandbox's engine; remembers what it has read. */
+  readonly images: ImageReader;
+  /** Absolute path of the lab folder inside the sandbox. */
+  readonly labDir: string;
+  /** `clean-room` builds images itself, `live` judges what the learner has built. */
+  readonly mode: 'live' | 'clean-room';
+  /** Aborts when the check's time is up or the caller has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** What a check kind says; the runner adds id, title, points and time. Plain text, any length: the runner trims. */
+export type Verdict =
+  | { readonly status: 'pass'; readonly expected: string; readonly actual: string }
+  | { readonly status: 'fail'; readonly expected: string; readonly actual: string; readonly hint?: string };
+
+/**
+ * One kind of check. A kind throws for whatever is not the learner's fault: the runner turns that into `error`.
+ * `with` is validated by `schema` when the lab is loaded, so a typo never reaches a learner.
+ */
+export interface CheckKind<Parameters> {
+  readonly name: string;
+  /** One sentence for lab authors. */
+  readonly summary: string;
+  readonly schema: z.ZodType<Parameters>;
+  /** Longest time one run may take, in ms. */
+  readonly timeoutMs: number;
+  run(parameters: Parameters, context: CheckContext): Promise<Verdict>;
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { BallastError } from './protocol/index.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Every setting of Ballast, with its default. The file (ballast.yaml) overrides it, the environment overrides both. */
+export const configSchema = z.strictObject({
+  /** Address to listen on; anything but loopback shows the workshop to the network. */
+  host: z.string().default('127.0.0.1'),
+  port: z.coerce.number().int().min(0).max(65535).default(4321),
+  /** Further origins that may use the API, e.g. "https://workshop.example". */
+  origins: z.array(z.url()).default([]),
+  /** Folder for the database, logs and caches. */
+  home: z.string().default(join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'ballast')),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** PEM file with further certificate authorities, where the network inspects TLS. */
+  extraCa: z.string().optional(),
+  session: z
+    .strictObject({
+      /** Life of a session, in minutes. */
+      minutes: z.coerce.number().int().positive().default(120),
+      /** Most sessions at once. */
+      max: z.coerce.number().int().positive().default(20),
+    })
+    .prefault({}),
+  sandbox: z
+    .strictObject({
+      memoryBytes: z.coerce.number().int().min(256 * mebibyte).default(2048 * mebibyte),
+      cpus: z.coerce.number().positive().default(2),
+      pids: z.coerce.number().int().min(64).default(1024),
+      /** Longest wait for a sandbox to become ready, in seconds. */
+      startSeconds: z.coerce.number().positive().default(60),
+    })
+    .prefault({}),
+});
+export type Config = z.infer<typeof configSchema>;
+
+/** Environment variable to setting. The design names BALLAST_EXTRA_CA; the others follow it. */
+const environmentNames: Readonly<Record<string, readonly string[]>> = {
+  BALLAST_HOST: ['host'],
+  BALLAST_PORT: ['port'],
+  BALLAST_HOME: ['home'],
+  BALLAST_LOG_LEVEL: ['logLevel'],
+  BALLAST_EXTRA_CA: ['extraCa'],
+  BALLAST_SESSION_MINUTES: ['session', 'minutes'],
+  BALLAST_SESSION_MAX: ['session', 'max'],
+  BALLAST_SANDBOX_MEMORY_BYTES: ['sandbox', 'memoryBytes'],
+  BALLAST_SANDBOX_CPUS: ['sandbox', 'cpus'],
+  BALLAST_SANDBOX_PIDS: ['sandbox', 'pids'],
+};
+
+type Tree = Record<string, unknown>;
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function setPath(tree: Tree, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    tree[head] = value;
+    return;
+  }
+  const child = isTree(tree[head]) ? tree[head] : {};
+  tree[head] = child;
+  setPath(child, rest, value);
+}
+
+function readConfigFile(file: string, required: boolean): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new BallastError('config_invalid', { message: `Cannot read ${file}: ${(cause as Error).message}`, cause });
+  }
+  let value: unknown;
+  try {
+    value = parseYaml(text);
+  } catch (cause) {
+    throw new BallastError('config_invalid', { message: `${file}: ${(cause as Error).message}`, cause });
+  }
+  if (value === null || value === undefined) return {};
+  if (!isTree(value)) throw new BallastError('config_invalid', { message: `${file}: expected a map of settings.` });
+  return value;
+}
+
+/**
+ * Settings from defaults, then `ballast.yaml` (or the file named by BALLAST_CONFIG), then the environment,
+ * then `overrides` (command line).
+ * @throws BallastError config_invalid, naming the key.
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  overrides: { host?: string | undefined; port?: number | undefined } = {},
+): Config {
+  const named = environment['BALLAST_CONFIG'];
+  const tree = readConfigFile(resolve(named ?? 'ballast.yaml'), named !== undefined);
+  for (const [name, path] of Object.entries(environmentNames)) {
+    const value = environment[name];
+    if (value !== undefined && value !== '') setPath(tree, path, value);
+  }
+  if (overrides.host !== undefined) tree['host'] = overrides.host;
+  if (overrides.port !== undefined) tree['port'] = overrides.port;
+  const parsed = configSchema.safeParse(tree);
+  if (parsed.success) return parsed.data;
+  throw new BallastError('config_invalid', {
+    message: parsed.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`).join('; '),
+    hint: 'Correct ballast.yaml or the BALLAST_* environment variable.',
+    cause: parsed.error,
+  });
+}

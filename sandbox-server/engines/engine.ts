@@ -1,0 +1,129 @@
+import type { Duplex, Readable } from 'node:stream';
+
+/** What an engine says of itself. */
+export interface EngineInfo {
+  readonly version: string;
+  readonly apiVersion: string;
+  /** As Docker spells it in platforms: "amd64", "arm64". */
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly storageDriver: string;
+  readonly cgroupVersion: '1' | '2';
+  readonly rootDir: string;
+  readonly securityOptions: readonly string[];
+}
+
+export interface EngineImage {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface SandboxLimits {
+  readonly memoryBytes: number;
+  /** 1 is one core; fractions allowed. */
+  readonly cpus: number;
+  readonly pids: number;
+}
+
+export type SandboxKind = 'sandbox' | 'grader' | 'seeder';
+
+/** All that an engine needs to make one sandbox. Nothing in it comes from a learner. */
+export interface SandboxSpec {
+  /** Session id; the sandbox is found again by it. */
+  readonly session: string;
+  readonly kind: SandboxKind;
+  /** Server id, for the label ballast.host. */
+  readonly host: string;
+  readonly image: string;
+  /** Base-image store: mounted read-only, but read-write as the data-root of a seeder. */
+  readonly storeVolume: string;
+  readonly limits: SandboxLimits;
+  /** Only a seeder gets "bridge": it fetches packages and base images, never runs a learner's code. */
+  readonly network: 'none' | 'bridge';
+  readonly hostname: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface SandboxRecord {
+  /** The engine's own id of the sandbox. */
+  readonly id: string;
+  readonly session: string;
+  readonly kind: SandboxKind;
+  readonly running: boolean;
+  readonly createdAt: Date;
+  /** Version of the base-image store it mounts. */
+  readonly storeVolume: string;
+}
+
+export interface ExecSpec {
+  /** Program and arguments: never a shell line made of somebody's words. */
+  readonly argv: readonly string[];
+  readonly user?: 'learner' | 'root';
+  /** Absolute, inside the sandbox. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A program running in a sandbox, its output in two streams that obey back-pressure. */
+export interface RunningExec {
+  readonly stdin: NodeJS.WritableStream;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Exit code, once both streams have ended. Must be called at most once the streams are being read. */
+  exitCode(): Promise<number>;
+  /** Drop the connection; the program itself may live on (the Docker API cannot kill an exec). */
+  destroy(): void;
+}
+
+/** A program running on a pseudo-terminal in a sandbox. */
+export interface TerminalExec {
+  /** Keystrokes in, screen bytes out; pausing it pauses the program. */
+  readonly stream: Duplex;
+  resize(cols: number, rows: number): Promise<void>;
+  exitCode(): Promise<number>;
+  destroy(): void;
+}
+
+export type Progress = (line: { readonly text: string; readonly fraction?: number }) => void;
+
+/**
+ * What Ballast asks of a container engine. Drivers throw BallastError only
+ * (engine_missing, engine_denied, engine_too_old, engine_failed, disk_full, image_not_found).
+ * Everything they create carries the labels ballast.kind, ballast.session and ballast.host.
+ */
+export interface Engine {
+  readonly driver: string;
+  info(): Promise<EngineInfo>;
+
+  findImage(ref: string): Promise<EngineImage | null>;
+  pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void>;
+  /** Make an image of one layer from an uncompressed tar of a root file system. */
+  importImage(ref: string, rootfs: Readable, labels: Readonly<Record<string, string>>): Promise<void>;
+  /** Build an image from a tar of a build context with a Dockerfile at its top. */
+  buildImage(
+    ref: string,
+    context: Readable,
+    options: { labels: Readonly<Record<string, string>>; buildArgs: Readonly<Record<string, string>>; onProgress: Progress },
+  ): Promise<void>;
+  removeImage(ref: string): Promise<void>;
+
+  createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
+  volumeLabels(name: string): Promise<Readonly<Record<string, string>> | null>;
+  listVolumes(labels: Readonly<Record<string, string>>): Promise<readonly string[]>;
+  removeVolume(name: string): Promise<void>;
+
+  /** Create and start a sandbox with its own data volume; returns the engine's id. Not yet ready. */
+  createSandbox(spec: SandboxSpec): Promise<string>;
+  listSandboxes(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRecord[]>;
+  inspectSandbox(id: string): Promise<SandboxRecord | null>;
+  /** Lines of the sandbox's log from its start, until it stops or `signal` aborts. */
+  followLog(id: string, signal: AbortSignal): AsyncIterable<string>;
+  /** Last lines of its log. */
+  tailLog(id: string, lines: number): Promise<string>;
+  /** Remove the sandbox and its data volume; no error when it is already gone. */
+  removeSandbox(id: string): Promise<void>;
+
+  exec(id: string, spec: ExecSpec): Promise<RunningExec>;
+  execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec>;
+}

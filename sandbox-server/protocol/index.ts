@@ -1,0 +1,5 @@
+export * from './errors.ts';
+export * from './results.ts';
+export * from './rest.ts';
+export * from './terminal.ts';
+export * from './events.ts';

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+
+export const sessionId = z.string().regex(/^[a-z0-9]{20}$/, 'a session id is 20 characters of a-z and 0-9');
+export const labId = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'a lab id is kebab-case').max(64);
+/** Terminals are tmux sessions: the name must be safe as a tmux target. */
+export const terminalName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,19}$/, 'a terminal name is up to 20 of a-z, 0-9, "-"');
+
+/** Where a base image came from: the official one, or our equivalent built from Debian packages. */
+export const imageOrigin = z.enum(['official', 'equivalent', 'unknown']);
+export type ImageOrigin = z.infer<typeof imageOrigin>;
+
+export const health = z.object({
+  status: z.enum(['ok', 'degraded']),
+  version: z.string(),
+  uptimeSeconds: z.number().nonnegative(),
+  engine: z.object({ reachable: z.boolean(), version: z.string().nullable() }),
+  sessions: z.number().int().nonnegative(),
+});
+export type Health = z.infer<typeof health>;
+
+export const labCheckSummary = z.object({ id: z.string(), title: z.string(), points: z.number().int() });
+
+export const labSummary = z.object({
+  id: labId,
+  title: z.string(),
+  lesson: z.string(),
+  summary: z.string(),
+  difficulty: z.enum(['beginner', 'intermediate', 'advanced']),
+  minutes: z.number().int().positive(),
+  images: z.array(z.object({ ref: z.string(), origin: imageOrigin, sizeBytes: z.number().nonnegative().nullable() })),
+  network: z.enum(['none', 'packages']),
+  /** Whether a session can start now: every base image is in the store. */
+  available: z.boolean(),
+  checks: z.array(labCheckSummary),
+});
+export type LabSummary = z.infer<typeof labSummary>;
+export const labList = z.object({ labs: z.array(labSummary) });
+
+/** Issue "Sandboxes that hold" adds the remaining states; clients must treat an unknown one as not ready. */
+export const sessionState = z.enum(['queued', 'starting', 'ready', 'idle', 'expiring', 'closed', 'failed']);
+export type SessionState = z.infer<typeof sessionState>;
+
+export const createSession = z.strictObject({ lab: labId });
+
+export const sessionView = z.object({
+  id: sessionId,
+  lab: labId,
+  state: sessionState,
+  /** What a starting session is doing, in words for the learner. */
+  stage: z.string(),
+  /** 0..1 while starting, 1 when ready. */
+  progress: z.number().min(0).max(1),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  terminals: z.array(terminalName),
+  maxTerminals: z.number().int().positive(),
+  /** Why it failed, when state is "failed". */
+  failure: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+});
+export type SessionView = z.infer<typeof sessionView>;
+
+export const createdSession = sessionView.extend({ token: z.string() });
+export type CreatedSession = z.infer<typeof createdSession>;
+
+export const fileEntry = z.object({
+  /** Relative to the lab folder, "/" between parts. */
+  path: z.string(),
+  kind: z.enum(['file', 'directory', 'symlink']),
+  sizeBytes: z.number().int().nonnegative(),
+  modifiedAt: z.iso.datetime(),
+});
+export type FileEntry = z.infer<typeof fileEntry>;
+export const fileList = z.object({
+  files: z.array(fileEntry),
+  /** True when there are more than the server lists. */
+  truncated: z.boolean(),
+});
+
+export const runChecks = z.strictObject({ ids: z.array(z.string().max(64)).max(100).optional() });
+
+export const imageView = z.object({
+  ref: z.string(),
+  digest: z.string(),
+  sizeBytes: z.number().int().nonnegative(),
+  createdAt: z.string(),
+  base: z.boolean(),
+  origin: imageOrigin,
+});
+export const imageList = z.object({ images: z.array(imageView) });
+export type ImageView = z.infer<typeof imageView>;
+
+/** Largest file the files API reads or writes, in bytes. */
+export const maxFileBytes = 1024 * 1024;
+/** Header with the version of a file: send it back as If-Match to not overwrite a newer one. */
+export const fileVersionHeader = 'etag';
