@@ -62,6 +62,10 @@ export type SessionView = z.infer<typeof sessionView>;
 export const createdSession = sessionView.extend({ token: z.string() });
 export type CreatedSession = z.infer<typeof createdSession>;
 
+/** Body of POST .../reset: a new container around the same files, or the lab's own files again too. */
+export const resetSession = z.strictObject({ files: z.enum(['keep', 'restore']) });
+export type ResetSession = z.infer<typeof resetSession>;
+
 export const fileEntry = z.object({
   /** Relative to the lab folder, "/" between parts. */
   path: z.string(),
@@ -91,5 +95,8 @@ export type ImageView = z.infer<typeof imageView>;
 
 /** Largest file the files API reads or writes, in bytes. */
 export const maxFileBytes = 1024 * 1024;
-/** Header with the version of a file: send it back as If-Match to not overwrite a newer one. */
+/**
+ * Header with the version of a file. Bodies are the raw bytes: GET gives it, PUT answers 204 with the new one,
+ * DELETE answers 204. Send it back as If-Match to not overwrite a newer one; `If-None-Match: *` makes a new file only.
+ */
 export const fileVersionHeader = 'etag';
