@@ -33,6 +33,8 @@ export const errorTable = {
   setup_failed: { status: 500, message: 'Set-up failed.', hint: 'Run "npx ballast doctor".' },
   sandbox_failed: { status: 503, message: 'The sandbox did not start.', hint: 'Try again; "npx ballast doctor" says what is wrong with the machine.' },
   lab_invalid: { status: 500, message: 'The lab has a mistake.', hint: 'See the file and line.' },
+  check_timeout: { status: 504, message: 'The check took too long.', hint: 'This is not your fault and costs you nothing. Run the checks again.' },
+  grade_failed: { status: 500, message: 'The submission could not be graded.', hint: 'Nothing counts against it. Try again; "npx ballast doctor" says what is wrong with the machine.' },
   config_invalid: { status: 500, message: 'The configuration has a mistake.', hint: 'See the key named.' },
   store_corrupt: { status: 500, message: 'The database could not be read.', hint: 'It was kept aside and a new one begun.' },
   internal: { status: 500, message: 'Something went wrong on our side.', hint: 'Try again. If it stays, report it with the error id.' },

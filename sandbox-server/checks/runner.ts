@@ -1,0 +1,151 @@
+import type { Lab, LabCheck } from '../labs/index.ts';
+import { BallastError } from '../protocol/index.ts';
+import type { CheckResult, LabResult } from '../protocol/index.ts';
+import type { CheckContext, Verdict } from './check-kind.ts';
+import { dockerCli } from './docker-cli.ts';
+import type { CheckKinds } from './kinds/index.ts';
+import { orderChecks } from './order.ts';
+import { plainText } from './plain-text.ts';
+
+export interface RunChecksOptions {
+  readonly kinds: CheckKinds;
+  /** Judge only these checks and what they need; all when left out. The result then speaks of these alone. */
+  readonly ids?: readonly string[];
+  /** Gone caller: the run stops and `runChecks` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called once, before the first check, with the ids that will be judged, in order. */
+  readonly onStart?: (ids: readonly string[]) => void;
+  /** Called as each check ends. */
+  readonly onResult?: (result: CheckResult) => void;
+  /** Called with what a check threw, for the log; the learner is only told that it is not their fault. */
+  readonly onError?: (id: string, error: unknown) => void;
+}
+
+/**
+ * Judge a lab in one sandbox, one check after another.
+ * A check that throws or runs out of time is `error`, never `fail`, and makes the outcome `ungradable`.
+ * @throws only when `signal` aborts.
+ */
+export async function runChecks(
+  lab: Pick<Lab, 'id' | 'checks'>,
+  context: Omit<CheckContext, 'signal'>,
+  options: RunChecksOptions,
+): Promise<LabResult> {
+  const started = performance.now();
+  const checks = orderChecks(lab.checks, options.ids);
+  options.onStart?.(checks.map((check) => check.id));
+  const engine = await engineVersion(context, options.signal);
+  const results = new Map<string, CheckResult>();
+  for (const check of checks) {
+    options.signal?.throwIfAborted();
+    const result = await judge(check, results, context, options);
+    options.signal?.throwIfAborted();
+    results.set(check.id, result);
+    options.onResult?.(result);
+  }
+  const judged = [...results.values()];
+  return {
+    lab: lab.id,
+    mode: context.mode,
+    outcome: outcomeOf(judged),
+    score: sum(judged.filter((result) => result.status === 'pass').map((result) => result.points)),
+    maxScore: sum(judged.map((result) => result.points)),
+    durationMs: elapsed(started),
+    engine,
+    checks: judged,
+  };
+}
+
+async function judge(
+  check: LabCheck,
+  earlier: ReadonlyMap<string, CheckResult>,
+  context: Omit<CheckContext, 'signal'>,
+  options: RunChecksOptions,
+): Promise<CheckResult> {
+  const started = performance.now();
+  const result = (status: CheckResult['status'], expected: string, actual: string, hint: string): CheckResult => ({
+    id: check.id,
+    title: check.title,
+    points: check.points,
+    status,
+    expected: plainText(expected),
+    actual: plainText(actual),
+    hint: plainText(hint),
+    durationMs: elapsed(started),
+  });
+
+  const blocking = check.needs.map((need) => earlier.get(need)).find((needed) => needed?.status !== 'pass');
+  if (blocking !== undefined) {
+    const why = blocking.status === 'error' ? 'could not be judged' : 'has not passed';
+    return result('skip', '', `Not looked at: "${blocking.title}" ${why}.`, '');
+  }
+  try {
+    const verdict = await runInTime(check, context, options);
+    if (verdict.status === 'pass') return result('pass', verdict.expected, verdict.actual, '');
+    const hint = [verdict.hint, check.hint].filter((text) => text !== undefined && text !== '').join('\n');
+    return result('fail', verdict.expected, verdict.actual, hint);
+  } catch (error) {
+    options.onError?.(check.id, error);
+    // Messages of BallastError are written for people; any other may hold what is nobody's business.
+    const known = error instanceof BallastError;
+    return result(
+      'error',
+      '',
+      known
+        ? `This check could not be done: ${error.message}`
+        : 'This check could not be done: something went wrong on our side.',
+      known ? error.hint : 'This is not your fault and costs you nothing. Run the checks again.',
+    );
+  }
+}
+
+async function runInTime(
+  check: LabCheck,
+  context: Omit<CheckContext, 'signal'>,
+  options: RunChecksOptions,
+): Promise<Verdict> {
+  const kind = options.kinds.get(check.kind);
+  if (kind === undefined)
+    throw new BallastError('lab_invalid', { message: `There is no kind of check "${check.kind}".` });
+  const limit = AbortSignal.timeout(kind.timeoutMs);
+  const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
+  const stopped = Promise.withResolvers<never>();
+  const stop = (): void => {
+    const seconds = Math.round(kind.timeoutMs / 1000);
+    stopped.reject(
+      limit.aborted
+        ? new BallastError('check_timeout', { message: `It took longer than ${seconds} seconds.` })
+        : (options.signal?.reason as Error),
+    );
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    // The race is for kinds that do not heed the signal.
+    return await Promise.race([kind.run(check.with, { ...context, signal }), stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** One check that could not be done leaves the whole without a grade: nobody is graded by half. */
+function outcomeOf(results: readonly CheckResult[]): LabResult['outcome'] {
+  if (results.some((result) => result.status === 'error')) return 'ungradable';
+  return results.every((result) => result.status === 'pass') ? 'passed' : 'failed';
+}
+
+async function engineVersion(context: Omit<CheckContext, 'signal'>, signal: AbortSignal | undefined): Promise<string> {
+  try {
+    const answer = await context.shell.run([dockerCli, 'version', '--format', '{{.Server.Version}}'], {
+      timeoutMs: 15_000,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return answer.exitCode === 0 ? plainText(answer.stdout, 40) : 'unknown';
+  } catch {
+    // The checks themselves will say that the sandbox does not answer, each with its reason.
+    signal?.throwIfAborted();
+    return 'unknown';
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const elapsed = (since: number): number => Math.round(performance.now() - since);
