@@ -1,0 +1,102 @@
+import type { AstroUserConfig } from 'astro';
+
+type ShikiOptions = NonNullable<NonNullable<AstroUserConfig['markdown']>['shikiConfig']>;
+type Transformer = NonNullable<ShikiOptions['transformers']>[number];
+
+/** What the words after the language of a code fence ask for. */
+export interface FenceMeta {
+  /** The reader can send the block to the terminal. */
+  readonly run: boolean;
+  /** The block is meant to end with an error. */
+  readonly fails: boolean;
+  /** The block is the whole of this file of the lab folder. */
+  readonly file: string | undefined;
+  /** The block is a part of this file, shown for reading. */
+  readonly part: string | undefined;
+}
+
+const attribute = (meta: string, name: string): string | undefined =>
+  new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(meta)?.[1];
+
+/**
+ * Reads the meta string of a fence, e.g. `run fails` or `file="Dockerfile"`.
+ * @throws Error when a word is not known, so that a typing mistake cannot silently drop a button.
+ */
+export function readFenceMeta(meta: string): FenceMeta {
+  const words = meta
+    .replaceAll(/\w+="[^"]*"/g, '')
+    .split(/\s+/)
+    .filter((word) => word !== '');
+  const unknown = words.filter((word) => word !== 'run' && word !== 'fails');
+  if (unknown.length > 0) throw new Error(`Unknown word in the code fence's meta: ${unknown.join(', ')}`);
+  return {
+    run: words.includes('run'),
+    fails: words.includes('fails'),
+    file: attribute(meta, 'file'),
+    part: attribute(meta, 'part'),
+  };
+}
+
+const languageNames: Readonly<Record<string, string>> = {
+  sh: 'Shell',
+  dockerfile: 'Dockerfile',
+  go: 'Go',
+  yaml: 'YAML',
+  text: 'Text',
+};
+
+/** The label above a block: its file where there is one, else where it goes. */
+function caption(meta: FenceMeta, language: string): string {
+  if (meta.file !== undefined) return meta.file;
+  if (meta.part !== undefined) return `${meta.part}, a part`;
+  if (meta.run) return meta.fails ? 'Terminal · fails on purpose' : 'Terminal';
+  return languageNames[language] ?? language;
+}
+
+/**
+ * Shiki transformer: gives tokens class names in place of inline styles and wraps each block in a
+ * `<code-block>` with a caption. The script of that element adds the buttons.
+ */
+export const codeBlocks: Transformer = {
+  name: 'ballast-code-blocks',
+  span(node) {
+    const style = node.properties['style'];
+    delete node.properties['style'];
+    const token = typeof style === 'string' ? /--astro-code-token-([a-z-]+)/.exec(style)?.[1] : undefined;
+    if (token !== undefined) node.properties['class'] = `tok-${token}`;
+  },
+  root(root) {
+    const raw: unknown = this.options.meta?.__raw;
+    const meta = readFenceMeta(typeof raw === 'string' ? raw : '');
+    const language = this.options.lang;
+    const label = caption(meta, language);
+    const pre = root.children[0];
+    if (pre?.type !== 'element') return;
+    delete pre.properties['style'];
+    pre.properties['role'] = 'region';
+    pre.properties['ariaLabel'] = label;
+    root.children = [
+      {
+        type: 'element',
+        tagName: 'code-block',
+        properties: {
+          dataLanguage: language,
+          ...(meta.run ? { dataRun: '' } : {}),
+          ...(meta.fails ? { dataFails: '' } : {}),
+          ...(meta.file === undefined ? {} : { dataFile: meta.file }),
+        },
+        children: [
+          {
+            type: 'element',
+            tagName: 'div',
+            properties: { class: 'code-caption' },
+            children: [
+              { type: 'element', tagName: 'span', properties: {}, children: [{ type: 'text', value: label }] },
+            ],
+          },
+          pre,
+        ],
+      },
+    ];
+  },
+};
