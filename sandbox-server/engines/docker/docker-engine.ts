@@ -1,0 +1,237 @@
+import { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { z } from 'zod';
+import type {
+  Engine,
+  EngineImage,
+  EngineInfo,
+  ExecSpec,
+  Progress,
+  RunningExec,
+  SandboxRecord,
+  SandboxSpec,
+  TerminalExec,
+} from '../engine.ts';
+import { engineCall, engineLookup, isNotFound, toBallastError } from './errors.ts';
+import { execOnTerminal, execProgram } from './exec.ts';
+import { logLines, logText } from './log-lines.ts';
+import { followProgress } from './progress.ts';
+import { homeVolumeName, sandboxLabels, sandboxOptions } from './sandbox-options.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+const infoShape = z.object({
+  NCPU: z.number(),
+  MemTotal: z.number(),
+  Driver: z.string(),
+  CgroupVersion: z.enum(['1', '2']).catch('1'),
+  DockerRootDir: z.string(),
+  SecurityOptions: z.array(z.string()).nullish(),
+});
+const versionShape = z.object({ Version: z.string(), ApiVersion: z.string(), Arch: z.string() });
+const sandboxKind = z.enum(['sandbox', 'grader', 'seeder']);
+
+const labelFilter = (labels: Labels): { label: string[] } => ({
+  label: Object.entries(labels).map(([name, value]) => `${name}=${value}`),
+});
+
+function toRecord(id: string, labels: Labels, running: boolean, createdAt: Date): SandboxRecord | null {
+  const kind = sandboxKind.safeParse(labels['ballast.kind']);
+  const session = labels['ballast.session'];
+  if (!kind.success || session === undefined) return null;
+  return { id, session, kind: kind.data, running, createdAt, storeVolume: labels['ballast.store'] ?? '' };
+}
+
+/** The Docker Engine as an Engine. Made by `connectDocker`. */
+export class DockerEngine implements Engine {
+  readonly driver = 'docker';
+  readonly #docker: Docker;
+  readonly #seccompProfile: string;
+  readonly #endpoint: string;
+  #securityOptions: readonly string[] | null = null;
+
+  constructor(docker: Docker, options: { seccompProfile: string; endpoint: string }) {
+    this.#docker = docker;
+    this.#seccompProfile = options.seccompProfile;
+    this.#endpoint = options.endpoint;
+  }
+
+  async info(): Promise<EngineInfo> {
+    return engineCall(`ask the Docker Engine at ${this.#endpoint}`, async () => {
+      const [info, version] = await Promise.all([this.#docker.info(), this.#docker.version()]);
+      const host = infoShape.parse(info);
+      const { Version, ApiVersion, Arch } = versionShape.parse(version);
+      return {
+        version: Version,
+        apiVersion: ApiVersion,
+        architecture: Arch,
+        cpus: host.NCPU,
+        memoryBytes: host.MemTotal,
+        storageDriver: host.Driver,
+        cgroupVersion: host.CgroupVersion,
+        rootDir: host.DockerRootDir,
+        securityOptions: host.SecurityOptions ?? [],
+      };
+    });
+  }
+
+  async findImage(ref: string): Promise<EngineImage | null> {
+    const image = await engineLookup(`look for the image ${ref}`, () => this.#docker.getImage(ref).inspect());
+    // `Config` and its labels are missing from an image that has none, whatever the types say.
+    const config = image?.Config as { Labels?: Record<string, string> | null } | null | undefined;
+    return image === null ? null : { id: image.Id, labels: config?.Labels ?? {} };
+  }
+
+  async pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void> {
+    const doing = `pull ${ref}`;
+    const stream = await engineCall(doing, () =>
+      this.#docker.pull(ref, signal === undefined ? {} : { abortSignal: signal }),
+    );
+    await followProgress(stream, doing, onProgress);
+  }
+
+  async importImage(ref: string, rootfs: Readable, labels: Labels): Promise<void> {
+    const doing = `import the image ${ref}`;
+    const colon = ref.lastIndexOf(':');
+    const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`);
+    const stream = await engineCall(doing, () =>
+      this.#docker.importImage(rootfs, { repo: ref.slice(0, colon), tag: ref.slice(colon + 1), changes }),
+    );
+    await followProgress(stream, doing, () => undefined);
+  }
+
+  async buildImage(
+    ref: string,
+    context: Readable,
+    options: { labels: Labels; buildArgs: Readonly<Record<string, string>>; onProgress: Progress },
+  ): Promise<void> {
+    const doing = `build the image ${ref}`;
+    const stream = await engineCall(doing, () =>
+      this.#docker.buildImage(context, {
+        t: ref,
+        labels: { ...options.labels },
+        buildargs: { ...options.buildArgs },
+        rm: true,
+        forcerm: true,
+        // The classic builder is in every engine from 20.10 on and needs no session with the client.
+        version: '1',
+      }),
+    );
+    await followProgress(stream, doing, options.onProgress);
+  }
+
+  async removeImage(ref: string): Promise<void> {
+    await engineLookup(`remove the image ${ref}`, () => this.#docker.getImage(ref).remove());
+  }
+
+  async createVolume(name: string, labels: Labels): Promise<void> {
+    await engineCall(`create the volume ${name}`, () =>
+      this.#docker.createVolume({ Name: name, Labels: { ...labels } }),
+    );
+  }
+
+  async volumeLabels(name: string): Promise<Labels | null> {
+    const volume = await engineLookup(`look for the volume ${name}`, () => this.#docker.getVolume(name).inspect());
+    return volume === null ? null : ((volume.Labels as Labels | null) ?? {});
+  }
+
+  async listVolumes(labels: Labels): Promise<readonly string[]> {
+    const filters = JSON.stringify(labelFilter(labels));
+    const answer = await engineCall('list the volumes', () => this.#docker.listVolumes({ filters }));
+    return ((answer.Volumes as { Name: string }[] | null) ?? []).map(({ Name }) => Name);
+  }
+
+  async removeVolume(name: string): Promise<void> {
+    await engineLookup(`remove the volume ${name}`, () => this.#docker.getVolume(name).remove());
+  }
+
+  async createSandbox(spec: SandboxSpec): Promise<string> {
+    this.#securityOptions ??= (await this.info()).securityOptions;
+    const options = sandboxOptions(spec, {
+      seccompProfile: this.#seccompProfile,
+      securityOptions: this.#securityOptions,
+    });
+    await this.createVolume(homeVolumeName(spec.session), sandboxLabels(spec));
+    let container: Docker.Container | null = null;
+    try {
+      container = await this.#docker.createContainer(options);
+      await container.start();
+      return container.id;
+    } catch (cause) {
+      // A half-made sandbox must not stay: nobody would know its id.
+      await container?.remove({ force: true }).catch(() => undefined);
+      await this.removeVolume(homeVolumeName(spec.session)).catch(() => undefined);
+      throw toBallastError(cause, 'create the sandbox');
+    }
+  }
+
+  async listSandboxes(labels: Labels): Promise<readonly SandboxRecord[]> {
+    const filters = { label: ['ballast.session', ...labelFilter(labels).label] };
+    const containers = await engineCall('list the sandboxes', () =>
+      this.#docker.listContainers({ all: true, filters }),
+    );
+    return containers
+      .map(({ Id, Labels, State, Created }) => toRecord(Id, Labels, State === 'running', new Date(Created * 1000)))
+      .filter((record) => record !== null);
+  }
+
+  async inspectSandbox(id: string): Promise<SandboxRecord | null> {
+    const found = await engineLookup('inspect the sandbox', () => this.#docker.getContainer(id).inspect());
+    return found === null
+      ? null
+      : toRecord(found.Id, found.Config.Labels, found.State.Running, new Date(found.Created));
+  }
+
+  async *followLog(id: string, signal: AbortSignal): AsyncGenerator<string> {
+    const stream = await engineCall('read the log of the sandbox', () =>
+      this.#docker.getContainer(id).logs({ follow: true, stdout: true, stderr: true }),
+    );
+    const source = stream as Readable;
+    const stop = (): void => {
+      source.destroy();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      yield* logLines(source);
+    } catch (cause) {
+      if (!signal.aborted) throw toBallastError(cause, 'read the log of the sandbox');
+    } finally {
+      signal.removeEventListener('abort', stop);
+      source.destroy();
+    }
+  }
+
+  async tailLog(id: string, lines: number): Promise<string> {
+    const log = await engineCall('read the log of the sandbox', () =>
+      this.#docker.getContainer(id).logs({ follow: false, stdout: true, stderr: true, tail: lines }),
+    );
+    return logText(log);
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    const record = await this.inspectSandbox(id);
+    if (record === null) return;
+    try {
+      await this.#docker.getContainer(record.id).remove({ force: true });
+    } catch (cause) {
+      // 409: another call is removing it at this moment.
+      const removing = typeof cause === 'object' && cause !== null && 'statusCode' in cause && cause.statusCode === 409;
+      if (!isNotFound(cause) && !removing) throw toBallastError(cause, 'remove the sandbox');
+      if (removing)
+        await this.#docker
+          .getContainer(record.id)
+          .wait({ condition: 'removed' })
+          .catch(() => undefined);
+    }
+    await this.removeVolume(homeVolumeName(record.session));
+  }
+
+  async exec(id: string, spec: ExecSpec): Promise<RunningExec> {
+    return execProgram(this.#docker, id, spec);
+  }
+
+  async execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec> {
+    return execOnTerminal(this.#docker, id, spec, size);
+  }
+}
