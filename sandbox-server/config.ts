@@ -23,6 +23,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Life of a session, in minutes. */
       minutes: z.coerce.number().int().positive().default(120),
+      /** Longest life of a session that is extended again and again, in minutes. */
+      maxMinutes: z.coerce.number().int().positive().default(480),
+      /** Sessions that one address may start in a minute; a class behind one router is one address. */
+      startsPerMinute: z.coerce.number().int().positive().default(60),
       /** Most sessions at once. */
       max: z.coerce.number().int().positive().default(20),
     })
@@ -48,6 +52,7 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_EXTRA_CA: ['extraCa'],
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
+  BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],
   BALLAST_SANDBOX_MEMORY_BYTES: ['sandbox', 'memoryBytes'],
   BALLAST_SANDBOX_CPUS: ['sandbox', 'cpus'],
   BALLAST_SANDBOX_PIDS: ['sandbox', 'pids'],

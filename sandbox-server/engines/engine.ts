@@ -113,7 +113,10 @@ export interface Engine {
   listVolumes(labels: Readonly<Record<string, string>>): Promise<readonly string[]>;
   removeVolume(name: string): Promise<void>;
 
-  /** Create and start a sandbox with its own data volume; returns the engine's id. Not yet ready. */
+  /**
+   * Create and start a sandbox with its own data volume; returns the engine's id. Not yet ready.
+   * A volume that the session already has is taken up again, and left alone when this fails.
+   */
   createSandbox(spec: SandboxSpec): Promise<string>;
   listSandboxes(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRecord[]>;
   inspectSandbox(id: string): Promise<SandboxRecord | null>;
@@ -121,8 +124,8 @@ export interface Engine {
   followLog(id: string, signal: AbortSignal): AsyncIterable<string>;
   /** Last lines of its log. */
   tailLog(id: string, lines: number): Promise<string>;
-  /** Remove the sandbox and its data volume; no error when it is already gone. */
-  removeSandbox(id: string): Promise<void>;
+  /** Remove the sandbox and, unless `keepData`, its data volume; no error when it is already gone. */
+  removeSandbox(id: string, options?: { readonly keepData?: boolean }): Promise<void>;
 
   exec(id: string, spec: ExecSpec): Promise<RunningExec>;
   execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec>;
