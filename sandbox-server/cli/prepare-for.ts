@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { loadConfig, type Config } from '../config.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
-import { loadLabs, type Lab } from '../labs/load-labs.ts';
+import { checkKinds } from '../checks/kinds/index.ts';
+import { loadLabs, type Lab } from '../labs/index.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { prepare, type Prepared } from '../setup/prepare.ts';
@@ -23,7 +24,7 @@ export async function prepareFor(options: {
   overrides?: { host?: string | undefined; port?: number | undefined };
 }): Promise<Environment> {
   const config = loadConfig(process.env, options.overrides);
-  const labs = await loadLabs(join(projectRoot, 'labs'));
+  const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
   const hostId = readHostId(config.home);
   const refs = [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
   const prepared = await prepare({
