@@ -1,12 +1,28 @@
+import { createArchiveImageReader } from '../images/archive-image-reader.ts';
 import type { ImageReader } from '../images/image-reader.ts';
 import { BallastError } from '../protocol/index.ts';
-import type { SandboxShell } from './sandbox-shell.ts';
+import { dockerCli } from './docker-cli.ts';
+import { plainText } from './plain-text.ts';
+import type { RunOptions, SandboxShell } from './sandbox-shell.ts';
 
-/**
- * A reader of the images in one sandbox's engine. Keep it as long as the sandbox: it remembers what it has read.
- */
+const resolveTimeoutMs = 30_000;
+const saveTimeoutMs = 120_000;
+
+/** A reader of the images in one sandbox's engine. Keep it as long as the sandbox: it remembers what it has read. */
 export function createSandboxImages(shell: SandboxShell): ImageReader {
-  return {
-    read: () => Promise.reject(new BallastError('image_not_found', { message: shell.toString() })),
-  };
+  const options = (timeoutMs: number, signal: AbortSignal | undefined): RunOptions =>
+    signal === undefined ? { timeoutMs } : { timeoutMs, signal };
+
+  return createArchiveImageReader({
+    async resolve(ref, signal) {
+      const argv = [dockerCli, 'image', 'inspect', '--format', '{{.Id}}', '--', ref];
+      const answer = await shell.run(argv, options(resolveTimeoutMs, signal));
+      if (answer.exitCode === 0) return answer.stdout.trim();
+      if (/no such image/i.test(answer.stderr)) return null;
+      throw new BallastError('engine_failed', {
+        message: `The sandbox's engine does not answer: ${plainText(answer.stderr, 200)}`,
+      });
+    },
+    save: (id, signal) => shell.stream([dockerCli, 'save', '--', id], options(saveTimeoutMs, signal)),
+  });
 }

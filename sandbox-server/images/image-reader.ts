@@ -20,6 +20,8 @@ export interface ImageLayer {
   readonly entries: readonly LayerEntry[];
   /** Paths (without a leading slash) that this layer deletes from those below. */
   readonly whiteouts: readonly string[];
+  /** Folders of which this layer hides all that the layers below put in them. */
+  readonly opaque: readonly string[];
 }
 
 export interface ImageConfig {

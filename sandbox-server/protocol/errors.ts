@@ -14,6 +14,7 @@ export const errorTable = {
   session_not_found: { status: 404, message: 'This session does not exist or has ended.', hint: 'Start a new one.' },
   file_not_found: { status: 404, message: 'There is no such file in the sandbox.', hint: 'List the files again.' },
   image_not_found: { status: 404, message: 'There is no such image in the sandbox.', hint: 'Build it first.' },
+  image_unreadable: { status: 422, message: 'The image could not be read.', hint: 'Build it again; if it stays, report it with the error id.' },
   terminal_not_found: { status: 404, message: 'There is no such terminal.', hint: 'Open a new one.' },
   session_not_ready: { status: 409, message: 'The sandbox is not ready yet.', hint: 'Wait for its state to become "ready".' },
   file_changed: { status: 409, message: 'The file has changed in the sandbox since you opened it.', hint: 'Look at the new version, then save again.' },

@@ -1,0 +1,45 @@
+/** How much of an image is read before giving up on it. Archives come from learners' engines: they may lie and may explode. */
+export interface ImageCaps {
+  /** Bytes of the archive as `docker save` sends it. */
+  readonly archiveBytes: number;
+  /** Uncompressed bytes of all layers together. */
+  readonly layerBytes: number;
+  /** Uncompressed bytes for each compressed one, in layers past a mebibyte. */
+  readonly ratio: number;
+  readonly layers: number;
+  /** Entries of all layers together. */
+  readonly entries: number;
+  /** Bytes of one path. */
+  readonly pathBytes: number;
+  /** Folders in one path. */
+  readonly pathDepth: number;
+  /** Bytes of all paths and link targets together. */
+  readonly allPathBytes: number;
+  /** Bytes of one JSON document, and of each of the small files whose text is kept. */
+  readonly documentBytes: number;
+  /** JSON documents in one archive. */
+  readonly documents: number;
+  /** Memory of the reading thread, in mebibytes. */
+  readonly heapMebibytes: number;
+  /** Time for one image, in ms. */
+  readonly timeoutMs: number;
+}
+
+const mebibyte = 1024 ** 2;
+const gibibyte = 1024 ** 3;
+
+/** An 850 MB image of the Go toolchain has 16 000 entries; these leave room for ten times the largest image of a lab. */
+export const defaultCaps: ImageCaps = {
+  archiveBytes: 8 * gibibyte,
+  layerBytes: 8 * gibibyte,
+  ratio: 250,
+  layers: 256,
+  entries: 400_000,
+  pathBytes: 4096,
+  pathDepth: 255,
+  allPathBytes: 64 * mebibyte,
+  documentBytes: 4 * mebibyte,
+  documents: 2000,
+  heapMebibytes: 768,
+  timeoutMs: 120_000,
+};

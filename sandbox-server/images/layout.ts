@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { Archive } from './archive.ts';
+import { malformed } from './archive-error.ts';
+import type { ImageConfig } from './image-reader.ts';
+
+/** The image that an archive holds: its configuration and its layers from the bottom up. */
+export interface Layout {
+  readonly config: ImageConfig;
+  readonly layers: readonly LayoutLayer[];
+}
+
+export interface LayoutLayer {
+  /** Name of the layer in the archive. */
+  readonly name: string;
+  readonly digest: string;
+  readonly createdBy: string;
+}
+
+const manifestSchema = z.tuple([z.object({ Config: z.string(), Layers: z.array(z.string()).nullable() })], z.unknown());
+
+const list = z.array(z.string()).nullish();
+const configSchema = z.object({
+  architecture: z.string().default(''),
+  os: z.string().default(''),
+  config: z
+    .object({
+      User: z.string().nullish(),
+      Entrypoint: list,
+      Cmd: list,
+      Env: list,
+      WorkingDir: z.string().nullish(),
+      ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+      Labels: z.record(z.string(), z.string()).nullish(),
+    })
+    .nullish(),
+  rootfs: z.object({ diff_ids: z.array(z.string()).nullish() }),
+  history: z.array(z.object({ created_by: z.string().optional(), empty_layer: z.boolean().optional() })).nullish(),
+});
+
+/**
+ * Find the image in an archive, be it of the classic layout or of the OCI one: engines write manifest.json in both.
+ * @throws BallastError image_unreadable when a document is missing or not as it should be.
+ */
+export function readLayout(documents: Archive['documents']): Layout {
+  const [image] = parseDocument(documents, 'manifest.json', manifestSchema);
+  const config = parseDocument(documents, image.Config, configSchema);
+  const names = image.Layers ?? [];
+  const digests = config.rootfs.diff_ids ?? [];
+  if (names.length !== digests.length) throw malformed('its manifest and its configuration name different layers');
+  const steps = (config.history ?? []).filter((step) => step.empty_layer !== true);
+  return {
+    config: {
+      user: config.config?.User ?? '',
+      entrypoint: config.config?.Entrypoint ?? [],
+      cmd: config.config?.Cmd ?? [],
+      env: config.config?.Env ?? [],
+      workingDir: config.config?.WorkingDir ?? '',
+      exposedPorts: Object.keys(config.config?.ExposedPorts ?? {}),
+      labels: config.config?.Labels ?? {},
+      architecture: config.architecture,
+      os: config.os,
+    },
+    layers: names.map((name, index) => ({
+      name,
+      digest: digests[index] ?? '',
+      createdBy: steps[index]?.created_by ?? '',
+    })),
+  };
+}
+
+function parseDocument<Schema extends z.ZodType>(
+  documents: Archive['documents'],
+  name: string,
+  schema: Schema,
+): z.output<Schema> {
+  const text = documents.get(name);
+  if (text === undefined) throw malformed(`it has no ${name}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed(`${name} is not JSON`, cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw malformed(`${name} is not as it should be`, parsed.error);
+  return parsed.data;
+}

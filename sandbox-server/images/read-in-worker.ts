@@ -1,0 +1,91 @@
+import { Worker } from 'node:worker_threads';
+import { BallastError } from '../protocol/index.ts';
+import type { Archive } from './archive.ts';
+import { tooLarge } from './archive-error.ts';
+import type { Bytes } from './untar.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
+
+/** Bytes under way to the thread before the source has to wait. */
+const windowBytes = 4 * 1024 ** 2;
+
+/**
+ * Read an archive in a thread of its own, with limits on its memory and time.
+ * @throws BallastError too_large or image_unreadable; what `source` throws; the reason of `signal`.
+ */
+export async function readInWorker(source: Bytes, start: WorkerStart, signal?: AbortSignal): Promise<Archive> {
+  signal?.throwIfAborted();
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: start,
+    resourceLimits: { maxOldGenerationSizeMb: start.caps.heapMebibytes, maxYoungGenerationSizeMb: 64 },
+  });
+  const flow = new Flow();
+  const outcome = Promise.withResolvers<Archive>();
+  const fail = (error: unknown): void => {
+    outcome.reject(error as Error);
+  };
+  worker.on('message', (message: FromWorker) => {
+    if (message.type === 'taken') flow.taken(message.bytes);
+    else if (message.type === 'done') outcome.resolve(message.archive);
+    else fail(new BallastError(message.error.code, message.error));
+  });
+  worker.on('error', (error: NodeJS.ErrnoException) => {
+    fail(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooLarge('reading it takes too much memory') : error);
+  });
+  worker.on('exit', () => {
+    fail(new BallastError('image_unreadable', { message: 'The thread that read the image ended without a result.' }));
+  });
+  const timer = setTimeout(() => {
+    fail(tooLarge(`reading it takes longer than ${String(start.caps.timeoutMs / 1000)} seconds`));
+  }, start.caps.timeoutMs);
+  const abort = (): void => {
+    fail(signal?.reason);
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+
+  const sending = send(source, worker, flow);
+  sending.catch(fail);
+  try {
+    return await outcome.promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+    flow.stop();
+    await Promise.all([worker.terminate(), sending.catch(() => undefined)]);
+  }
+}
+
+async function send(source: Bytes, worker: Worker, flow: Flow): Promise<void> {
+  for await (const chunk of source) {
+    if (flow.stopped) return;
+    // A copy, since the buffer goes over to the thread and this one may be a part of somebody's larger buffer.
+    const bytes = new Uint8Array(chunk);
+    worker.postMessage({ type: 'chunk', bytes } satisfies ToWorker, [bytes.buffer]);
+    await flow.sent(bytes.byteLength);
+  }
+  worker.postMessage({ type: 'end' } satisfies ToWorker);
+}
+
+/** Holds the sender back while too much is under way. */
+class Flow {
+  stopped = false;
+  #underWay = 0;
+  #wake: (() => void) | undefined;
+
+  sent(bytes: number): Promise<void> | undefined {
+    this.#underWay += bytes;
+    if (this.stopped || this.#underWay < windowBytes) return undefined;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  taken(bytes: number): void {
+    this.#underWay -= bytes;
+    if (this.#underWay < windowBytes) this.#wake?.();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,71 @@
+import { extract } from 'tar-stream';
+import type { Header } from 'tar-stream';
+import { malformed } from './archive-error.ts';
+import { BallastError } from '../protocol/index.ts';
+
+export type Bytes = AsyncIterable<Uint8Array>;
+
+/** One entry of a tar. Read `body` to its end or not at all: stopping half-way ends the whole archive. */
+export interface TarEntry {
+  readonly header: Header;
+  /** What a link points to, "" where it is none. */
+  readonly linkTarget: string;
+  readonly body: Bytes;
+}
+
+/**
+ * Read a tar, calling `onEntry` for each entry and waiting for it. Nothing is written anywhere.
+ * @throws BallastError image_unreadable when it is not a tar, is cut off or lies about its sizes.
+ */
+export async function untar(source: Bytes, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
+  const unpacker = extract();
+  // The writing side must not wait for the reading side to begin, nor the other way round.
+  const writing = write(source, unpacker);
+  // Whoever fails first decides; the other then fails for having been stopped.
+  const reading = read(unpacker, onEntry);
+  const results = await Promise.allSettled([reading, writing]);
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
+  const cause = failures.find((failure) => failure instanceof BallastError) ?? failures[0];
+  if (cause instanceof BallastError) throw cause;
+  if (cause !== undefined) throw malformed(`bad archive, ${cause.message}`, cause);
+}
+
+type Unpacker = ReturnType<typeof extract>;
+
+async function write(source: Bytes, unpacker: Unpacker): Promise<void> {
+  try {
+    for await (const chunk of source) {
+      if (unpacker.destroyed) return;
+      if (!unpacker.write(chunk)) await drained(unpacker);
+    }
+    unpacker.end(null);
+  } catch (error) {
+    unpacker.destroy(error as Error);
+    throw error;
+  }
+}
+
+function drained(unpacker: Unpacker): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      unpacker.off('drain', done);
+      unpacker.off('close', done);
+      resolve();
+    };
+    unpacker.once('drain', done);
+    unpacker.once('close', done);
+    if (unpacker.destroyed) done();
+  });
+}
+
+async function read(unpacker: Unpacker, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
+  for await (const entry of unpacker) {
+    await onEntry({
+      header: entry.header,
+      // The package's types forget that it is null where there is no link.
+      linkTarget: (entry.header.linkname as string | null) ?? '',
+      body: entry as AsyncIterable<Uint8Array>,
+    });
+    entry.resume();
+  }
+}
