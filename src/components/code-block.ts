@@ -39,6 +39,7 @@ class CodeBlock extends HTMLElement {
   connectedCallback(): void {
     const caption = this.querySelector('.code-caption');
     if (caption === null || this.querySelector('.code-actions') !== null) return;
+    this.#watchOverflow();
     const actions = document.createElement('div');
     actions.className = 'code-actions';
     if (this.hasAttribute('data-run')) {
@@ -62,6 +63,15 @@ class CodeBlock extends HTMLElement {
       }),
     );
     caption.append(actions);
+  }
+
+  /** Only a block that scrolls needs to be a stop of the Tab key. */
+  #watchOverflow(): void {
+    const pre = this.querySelector('pre');
+    if (pre === null) return;
+    new ResizeObserver(() => {
+      pre.tabIndex = pre.scrollWidth > pre.clientWidth ? 0 : -1;
+    }).observe(pre);
   }
 
   #code(): string {

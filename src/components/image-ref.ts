@@ -1,4 +1,4 @@
-import { labList, type ImageOrigin } from '../../sandbox-server/protocol/index.ts';
+import { labList, type ImageOrigin } from '../../sandbox-server/protocol/rest.ts';
 
 let origins: Promise<ReadonlyMap<string, ImageOrigin>> | undefined;
 

@@ -48,7 +48,7 @@ const languageNames: Readonly<Record<string, string>> = {
 /** The label above a block: its file where there is one, else where it goes. */
 function caption(meta: FenceMeta, language: string): string {
   if (meta.file !== undefined) return meta.file;
-  if (meta.part !== undefined) return `${meta.part}, a part`;
+  if (meta.part !== undefined) return `In ${meta.part}`;
   if (meta.run) return meta.fails ? 'Terminal · fails on purpose' : 'Terminal';
   return languageNames[language] ?? language;
 }
@@ -73,7 +73,7 @@ export const codeBlocks: Transformer = {
     const pre = root.children[0];
     if (pre?.type !== 'element') return;
     delete pre.properties['style'];
-    pre.properties['role'] = 'region';
+    pre.properties['role'] = 'group';
     pre.properties['ariaLabel'] = label;
     root.children = [
       {
