@@ -1,41 +1,8 @@
 import type { AstroUserConfig } from 'astro';
+import { readFenceMeta, type FenceMeta } from './fence-meta.ts';
 
 type ShikiOptions = NonNullable<NonNullable<AstroUserConfig['markdown']>['shikiConfig']>;
 type Transformer = NonNullable<ShikiOptions['transformers']>[number];
-
-/** What the words after the language of a code fence ask for. */
-export interface FenceMeta {
-  /** The reader can send the block to the terminal. */
-  readonly run: boolean;
-  /** The block is meant to end with an error. */
-  readonly fails: boolean;
-  /** The block is the whole of this file of the lab folder. */
-  readonly file: string | undefined;
-  /** The block is a part of this file, shown for reading. */
-  readonly part: string | undefined;
-}
-
-const attribute = (meta: string, name: string): string | undefined =>
-  new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(meta)?.[1];
-
-/**
- * Reads the meta string of a fence, e.g. `run fails` or `file="Dockerfile"`.
- * @throws Error when a word is not known, so that a typing mistake cannot silently drop a button.
- */
-export function readFenceMeta(meta: string): FenceMeta {
-  const words = meta
-    .replaceAll(/\w+="[^"]*"/g, '')
-    .split(/\s+/)
-    .filter((word) => word !== '');
-  const unknown = words.filter((word) => word !== 'run' && word !== 'fails');
-  if (unknown.length > 0) throw new Error(`Unknown word in the code fence's meta: ${unknown.join(', ')}`);
-  return {
-    run: words.includes('run'),
-    fails: words.includes('fails'),
-    file: attribute(meta, 'file'),
-    part: attribute(meta, 'part'),
-  };
-}
 
 const languageNames: Readonly<Record<string, string>> = {
   sh: 'Shell',
