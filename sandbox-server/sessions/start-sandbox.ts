@@ -25,6 +25,8 @@ export interface StartOptions {
   /** Longest wait for "ready", in ms. */
   readonly timeoutMs: number;
   readonly onStage?: Progress;
+  /** The session's data volume holds a learner's work: it stays when the sandbox does not start. */
+  readonly keepData?: boolean;
   /** Gives up and removes the sandbox. */
   readonly signal?: AbortSignal;
 }
@@ -77,7 +79,7 @@ export async function startSandbox(engine: Engine, spec: SandboxSpec, options: S
     return { id };
   }
   const words = await lastWords(engine, id);
-  await engine.removeSandbox(id).catch(() => undefined);
+  await engine.removeSandbox(id, { keepData: options.keepData ?? false }).catch(() => undefined);
   throw new BallastError('sandbox_failed', {
     message: `The sandbox did not start. ${failure}${words === '' ? '' : `\nIts last words:\n${words}`}`,
     cause,

@@ -151,7 +151,9 @@ export class DockerEngine implements Engine {
       seccompProfile: this.#seccompProfile,
       securityOptions: this.#securityOptions,
     });
-    await this.createVolume(homeVolumeName(spec.session), sandboxLabels(spec));
+    const volume = homeVolumeName(spec.session);
+    const hadVolume = (await this.volumeLabels(volume)) !== null;
+    if (!hadVolume) await this.createVolume(volume, sandboxLabels(spec));
     let container: Docker.Container | null = null;
     try {
       container = await this.#docker.createContainer(options);
@@ -160,7 +162,7 @@ export class DockerEngine implements Engine {
     } catch (cause) {
       // A half-made sandbox must not stay: nobody would know its id.
       await container?.remove({ force: true }).catch(() => undefined);
-      await this.removeVolume(homeVolumeName(spec.session)).catch(() => undefined);
+      if (!hadVolume) await this.removeVolume(volume).catch(() => undefined);
       throw toBallastError(cause, 'create the sandbox');
     }
   }
@@ -209,7 +211,7 @@ export class DockerEngine implements Engine {
     return logText(log);
   }
 
-  async removeSandbox(id: string): Promise<void> {
+  async removeSandbox(id: string, options: { readonly keepData?: boolean } = {}): Promise<void> {
     const record = await this.inspectSandbox(id);
     if (record === null) return;
     try {
@@ -224,7 +226,7 @@ export class DockerEngine implements Engine {
           .wait({ condition: 'removed' })
           .catch(() => undefined);
     }
-    await this.removeVolume(homeVolumeName(record.session));
+    if (options.keepData !== true) await this.removeVolume(homeVolumeName(record.session));
   }
 
   async exec(id: string, spec: ExecSpec): Promise<RunningExec> {
