@@ -1,5 +1,11 @@
 import type { z } from 'zod';
 import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import { imageBuilt } from './image-built.ts';
+import { imageLacks } from './image-lacks.ts';
+import { imageSize } from './image-size.ts';
+import { nonRoot } from './non-root.ts';
+import { servesHttp } from './serves-http.ts';
+import { testStage } from './test-stage.ts';
 
 /** A kind of check whose parameters are validated on the way in, so that kinds of any parameters fit one table. */
 export interface RegisteredKind {
@@ -13,14 +19,27 @@ export interface RegisteredKind {
 
 export type CheckKinds = ReadonlyMap<string, RegisteredKind>;
 
-function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKind {
-  return { ...kind, run: (parameters, context) => kind.run(kind.schema.parse(parameters), context) };
+/** Make a kind fit the table. */
+export function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKind {
+  const { name, summary, schema, timeoutMs } = kind;
+  return {
+    name,
+    summary,
+    schema,
+    timeoutMs,
+    run: (parameters, context) => kind.run(schema.parse(parameters), context),
+  };
 }
 
 /** All kinds of checks, by name. A new kind is one file here and one line below. */
 export function checkKinds(): CheckKinds {
-  const kinds: RegisteredKind[] = [];
+  const kinds = [
+    register(imageBuilt),
+    register(imageSize),
+    register(nonRoot),
+    register(imageLacks),
+    register(servesHttp),
+    register(testStage),
+  ];
   return new Map(kinds.map((kind) => [kind.name, kind]));
 }
-
-export { register };

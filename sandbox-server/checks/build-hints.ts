@@ -1,0 +1,88 @@
+import type { BuildFailure } from './build-log.ts';
+
+/** A cause that shows in the log, and what to do about it. The first that fits is said. */
+interface Cause {
+  readonly when: (failure: BuildFailure) => boolean;
+  readonly hint: (failure: BuildFailure) => string;
+}
+
+const inError = (pattern: RegExp) => (failure: BuildFailure) => pattern.test(failure.error);
+const inOutput = (pattern: RegExp) => (failure: BuildFailure) => pattern.test(`${failure.output}\n${failure.error}`);
+
+const causes: readonly Cause[] = [
+  {
+    when: inError(
+      /failed to resolve source metadata for docker\.io\/docker\/dockerfile|resolve image config for docker-image:\/\/docker\.io\/docker\/dockerfile/,
+    ),
+    hint: () =>
+      'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
+  },
+  {
+    when: (failure) => /resolve image config for/.test(failure.step) && /docker\/dockerfile/.test(failure.step),
+    hint: () =>
+      'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
+  },
+  {
+    when: inError(/failed to resolve source metadata|pull access denied|manifest unknown/),
+    hint: ({ error }) => {
+      const ref = /failed to resolve source metadata for ([^\s:]+(?::[\w.-]+)?)/.exec(error)?.[1];
+      const name = ref === undefined ? 'The image' : `"${ref.replace(/^docker\.io\/(library\/)?/, '')}"`;
+      return `${name} is neither in this sandbox nor a stage of your Dockerfile. "docker images" lists what is here; look for a typo in FROM or COPY --from.`;
+    },
+  },
+  {
+    when: inError(/failed to read dockerfile|open Dockerfile: no such file/),
+    hint: () => 'There must be a file called Dockerfile, with a capital D, at the top of the lab folder.',
+  },
+  {
+    when: inError(/dockerfile parse error|unknown instruction|unknown flag/i),
+    hint: () => 'The Dockerfile has a mistake in its syntax at the line named.',
+  },
+  {
+    when: inError(/target stage .* could not be found/),
+    hint: () => 'Name the stage with "AS": FROM … AS <name>.',
+  },
+  {
+    when: inError(/failed to calculate checksum|failed to compute cache key|: not found$/),
+    hint: () =>
+      'COPY did not find its source. Paths count from the build context (or, with --from, from the root of that stage), and .dockerignore hides what it names.',
+  },
+  {
+    when: inOutput(/exec: "\/bin\/sh": stat \/bin\/sh|exec \/bin\/sh: no such file|\/bin\/sh.*no such file/),
+    hint: () =>
+      'RUN needs a shell, and this stage is from an image without one. Do the work in an earlier stage and COPY --from it.',
+  },
+  {
+    when: (failure) => failure.exitCode === 137,
+    hint: () => 'The step was killed, most likely because the sandbox ran out of memory.',
+  },
+  {
+    when: inOutput(/dial tcp|no such host|Temporary failure in name resolution|proxy\.golang\.org|Could not resolve/),
+    hint: () =>
+      'The step wants to download something, and the sandbox has no network. All that this lab needs is here already.',
+  },
+  {
+    when: (failure) => failure.exitCode === 127,
+    hint: () => 'The program is not in the image of this stage, or not in its PATH.',
+  },
+  {
+    when: inOutput(/no space left on device/i),
+    hint: () => 'The sandbox\'s disk is full: "docker builder prune -f" and "docker image prune -f" free some.',
+  },
+];
+
+/** What to do about a failed build, in a sentence or two. */
+export function buildHint(failure: BuildFailure): string {
+  const cause = causes.find(({ when }) => when(failure));
+  return cause?.hint(failure) ?? 'Run the same build in the terminal and read what the failing step prints.';
+}
+
+/** Failures that no Dockerfile causes: the engine itself is in trouble. */
+export function isEngineFault(failure: BuildFailure): boolean {
+  return (
+    failure.exitCode === null &&
+    /Cannot connect to the Docker daemon|no space left on device|error reading from server|closed unexpectedly|connection refused|transport is closing/.test(
+      failure.error,
+    )
+  );
+}

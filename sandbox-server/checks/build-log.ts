@@ -1,0 +1,63 @@
+import { lastLines } from './plain-text.ts';
+
+/** What BuildKit's plain progress says of a build that failed. */
+export interface BuildFailure {
+  /** The step that failed, such as "[build 4/4] RUN go build": empty when no step had begun. */
+  readonly step: string;
+  /** Name of the stage the step belongs to; empty for a step outside of any. */
+  readonly stage: string;
+  /** The instruction alone, such as "RUN go build". */
+  readonly instruction: string;
+  /** Line of the Dockerfile, counted from 1; 0 when not told. */
+  readonly line: number;
+  /** Exit code of the program that failed; null when it was something else. */
+  readonly exitCode: number | null;
+  /** BuildKit's own last word. */
+  readonly error: string;
+  /** Last lines that the step printed. */
+  readonly output: string;
+}
+
+const shownLines = 8;
+
+/**
+ * Find the failing step in the log of a build with `--progress plain`.
+ * What a step prints can't pass for BuildKit's own lines: BuildKit puts a number and a time before it.
+ */
+export function parseBuildFailure(log: string): BuildFailure {
+  const lines = log.split('\n').map((line) => line.trimEnd());
+  const error = lines.findLast((line) => line.startsWith('ERROR: '))?.slice('ERROR: '.length) ?? lastLines(log, 1);
+  const stepAt = lines.findLastIndex((line) => /^ > .*:$/.test(line));
+  const step = stepAt < 0 ? '' : (lines[stepAt] ?? '').slice(' > '.length, -1);
+  const { stage, instruction } = splitStep(step);
+  const output: string[] = [];
+  for (let at = stepAt + 1; stepAt >= 0 && at < lines.length && lines[at] !== '------'; at += 1) {
+    output.push((lines[at] ?? '').replace(/^\d+\.\d+ /, ''));
+  }
+  const place = lines.findLast((line) => /^\S+:\d+$/.test(line)) ?? '';
+  return {
+    step,
+    stage,
+    instruction,
+    line: Number(/:(\d+)$/.exec(place)?.[1] ?? /parse error on line (\d+)/.exec(error)?.[1] ?? 0),
+    exitCode: numberOrNull(/did not complete successfully: exit code: (\d+)/.exec(error)?.[1]),
+    error: error.replace(/^failed to (build: failed to )?solve: /, ''),
+    output: lastLines(output.join('\n'), shownLines),
+  };
+}
+
+/** "[test 2/3] RUN x" or, for several platforms, "[linux/amd64 test 2/3] RUN x". */
+function splitStep(step: string): { stage: string; instruction: string } {
+  const [, inside = '', instruction = ''] = /^\[([^\]]*)\] ?(.*)$/.exec(step) ?? [];
+  const [, stage = ''] = /^(?:[a-z0-9]+\/[a-z0-9/]+ )?(.*?) *\d+\/\d+$/.exec(inside) ?? [];
+  return { stage, instruction };
+}
+
+const numberOrNull = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
+
+/** One paragraph on what failed: the step and the last lines it printed. */
+export function describeFailure(failure: BuildFailure): string {
+  const place = failure.line > 0 ? ` (line ${String(failure.line)} of the Dockerfile)` : '';
+  const what = failure.step === '' ? 'The build failed' : `The build failed at ${failure.step}${place}`;
+  return `${what}:\n${failure.output === '' ? failure.error : failure.output}`;
+}

@@ -1,0 +1,56 @@
+import { BallastError } from '../protocol/index.ts';
+import { isEngineFault } from './build-hints.ts';
+import { parseBuildFailure } from './build-log.ts';
+import type { BuildFailure } from './build-log.ts';
+import { dockerCli } from './docker-cli.ts';
+import type { SandboxShell } from './sandbox-shell.ts';
+
+export interface BuildRequest {
+  /** Absolute path of the build context in the sandbox. */
+  readonly context: string;
+  /** Relative to the context. */
+  readonly dockerfile: string;
+  /** Stage to build; the last one when left out. */
+  readonly target?: string;
+  /** Name for the image; without one, the result is thrown away. */
+  readonly tag?: string;
+  /** Run the steps of this stage anew, whatever the cache holds. */
+  readonly freshStage?: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export type BuildOutcome =
+  | { readonly status: 'built'; readonly log: string }
+  | { readonly status: 'failed'; readonly log: string; readonly failure: BuildFailure }
+  | { readonly status: 'timed-out'; readonly log: string };
+
+/** A test run may print a lot, and what matters stands at the end. */
+const maxLogBytes = 16 * 1024 ** 2;
+
+/**
+ * `docker build` in the sandbox.
+ * @throws BallastError engine_failed when it is the engine that failed and not the build.
+ */
+export async function dockerBuild(shell: SandboxShell, request: BuildRequest): Promise<BuildOutcome> {
+  const { context, dockerfile, target, tag, freshStage, timeoutMs, signal } = request;
+  const argv = [
+    dockerCli,
+    'build',
+    '--progress=plain',
+    `--file=${context}/${dockerfile}`,
+    ...(target === undefined ? [] : [`--target=${target}`]),
+    ...(tag === undefined ? ['--output=type=cacheonly'] : [`--tag=${tag}`]),
+    ...(freshStage === undefined ? [] : [`--no-cache-filter=${freshStage}`]),
+    '--',
+    context,
+  ];
+  const env = { DOCKER_BUILDKIT: '1', NO_COLOR: '1' };
+  const result = await shell.run(argv, { env, timeoutMs, maxOutputBytes: maxLogBytes, signal });
+  const log = result.stderr;
+  if (result.timedOut) return { status: 'timed-out', log };
+  if (result.exitCode === 0) return { status: 'built', log };
+  const failure = parseBuildFailure(log);
+  if (isEngineFault(failure)) throw new BallastError('engine_failed', { message: failure.error });
+  return { status: 'failed', log, failure };
+}

@@ -1,0 +1,98 @@
+import { posix } from 'node:path';
+import { z } from 'zod';
+import { BallastError } from '../../protocol/index.ts';
+import { buildHint } from '../build-hints.ts';
+import { describeFailure } from '../build-log.ts';
+import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import { dockerBuild } from '../docker-build.ts';
+import { dockerCli } from '../docker-cli.ts';
+import { contextParameter, dockerfileParameter, imageParameter } from '../parameters.ts';
+
+const schema = z.strictObject({
+  image: imageParameter,
+  context: contextParameter,
+  dockerfile: dockerfileParameter,
+});
+type Parameters = z.output<typeof schema>;
+
+const buildTimeoutMs = 300_000;
+
+/**
+ * In a live session: the learner has built the image, and since they last changed the Dockerfile.
+ * In the clean room: builds it from the submission, so that only the sources count.
+ */
+export const imageBuilt: CheckKind<Parameters> = {
+  name: 'image-built',
+  summary: 'The image can be built and, in a live session, has been since the Dockerfile last changed.',
+  schema,
+  timeoutMs: buildTimeoutMs + 30_000,
+  run: (parameters, context) =>
+    context.mode === 'live' ? findImage(parameters, context) : buildImage(parameters, context),
+};
+
+async function buildImage({ image, context: folder, dockerfile }: Parameters, context: CheckContext): Promise<Verdict> {
+  const expected = `"docker build" makes the image ${image}.`;
+  const outcome = await dockerBuild(context.shell, {
+    context: posix.join(context.labDir, folder),
+    dockerfile,
+    tag: image,
+    timeoutMs: buildTimeoutMs,
+    signal: context.signal,
+  });
+  if (outcome.status === 'built') return { status: 'pass', expected, actual: 'It was built from your files.' };
+  if (outcome.status === 'timed-out') {
+    return {
+      status: 'fail',
+      expected,
+      actual: `The build was still running after ${String(buildTimeoutMs / 60_000)} minutes and was stopped.`,
+      hint: 'Look for a step that never ends, such as one that starts the service or waits for input.',
+    };
+  }
+  return { status: 'fail', expected, actual: describeFailure(outcome.failure), hint: buildHint(outcome.failure) };
+}
+
+async function findImage({ image, context: folder, dockerfile }: Parameters, context: CheckContext): Promise<Verdict> {
+  const expected = `There is an image ${image}, built from the Dockerfile as it is now.`;
+  const command = `docker build -t ${image} ${folder}`;
+  const tagged = await tagTime(image, context);
+  if (tagged === null) {
+    return { status: 'fail', expected, actual: `There is no image ${image} yet.`, hint: `Build it: ${command}` };
+  }
+  const changed = await changeTime(posix.join(context.labDir, folder, dockerfile), context);
+  if (isStale(tagged, changed)) {
+    return {
+      status: 'fail',
+      expected,
+      actual: `The Dockerfile has changed since ${image} was built: the image is of an older version.`,
+      hint: `Build it again: ${command}`,
+    };
+  }
+  return { status: 'pass', expected, actual: `${image} is there.` };
+}
+
+/** File systems and engines round their clocks differently; a save and a build within this are taken as in order. */
+const toleranceMs = 1000;
+
+/**
+ * Whether the file changed after the image got its name. An unknown time on either side is no reason to fail anyone.
+ * @param tagged when the image got its name, in ms; NaN when the engine does not say
+ * @param changed when the file last changed, in ms; NaN when there is none
+ */
+export function isStale(tagged: number, changed: number): boolean {
+  return tagged > 0 && changed > tagged + toleranceMs;
+}
+
+/** When the image got its name, in ms since 1970; a cached build moves it too. Null when there is no such image. */
+async function tagTime(image: string, context: CheckContext): Promise<number | null> {
+  const argv = [dockerCli, 'image', 'inspect', '--format', '{{json .Metadata.LastTagTime}}', '--', image];
+  const answer = await context.shell.run(argv, { timeoutMs: 30_000, signal: context.signal });
+  if (answer.exitCode === 0) return Date.parse(answer.stdout.trim().replaceAll('"', ''));
+  if (/no such image/i.test(answer.stderr)) return null;
+  throw new BallastError('engine_failed', { message: `The sandbox's engine does not answer: ${answer.stderr.trim()}` });
+}
+
+async function changeTime(file: string, context: CheckContext): Promise<number> {
+  const argv = ['/usr/bin/stat', '--format=%.3Y', '--', file];
+  const answer = await context.shell.run(argv, { timeoutMs: 10_000, signal: context.signal });
+  return answer.exitCode === 0 ? Number(answer.stdout.trim()) * 1000 : Number.NaN;
+}

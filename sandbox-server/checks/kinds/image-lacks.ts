@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import type { ImageContents } from '../../images/image-reader.ts';
+import { formatBytes } from '../../labs/quantities.ts';
+import type { CheckKind } from '../check-kind.ts';
+import { shortInstruction } from '../folder-sizes.ts';
+import { compileGlob } from '../glob.ts';
+import { imageParameter } from '../parameters.ts';
+import { findTool, toolNames, tools } from '../tools.ts';
+import type { Found, Tool } from '../tools.ts';
+
+const schema = z
+  .strictObject({
+    image: imageParameter,
+    tools: z.array(z.enum(tools)).default([]).describe('Kinds of programs that must not be there.'),
+    paths: z
+      .array(z.string().regex(/^[^/]/, 'patterns have no leading slash'))
+      .default([])
+      .describe('Globs of files that must not be there, such as "**/*_test.go".'),
+    except: z
+      .array(z.string().regex(/^[^/]/, 'patterns have no leading slash'))
+      .default([])
+      .describe('Globs of files that `paths` does not mean.'),
+  })
+  .refine(({ tools: named, paths }) => named.length + paths.length > 0, 'name at least one of tools and paths');
+type Parameters = z.output<typeof schema>;
+
+/** Looks into every layer, not just at what a container sees: a file deleted in a later layer is still shipped. */
+export const imageLacks: CheckKind<Parameters> = {
+  name: 'image-lacks',
+  summary: 'Certain programs or files are in no layer of the image.',
+  schema,
+  timeoutMs: 180_000,
+  async run(parameters, { images, signal }) {
+    const contents = await images.read(parameters.image, signal);
+    const wanted = [
+      ...parameters.tools.map((tool) => toolNames[tool]),
+      ...(parameters.paths.length > 0 ? [parameters.paths.join(', ')] : []),
+    ];
+    const expected = `No layer of ${parameters.image} holds ${listed(wanted, 'or')}.`;
+    const findings = search(contents, parameters);
+    if (findings.length === 0) return { status: 'pass', expected, actual: 'None was found in any layer.' };
+    return { status: 'fail', expected, actual: describe(findings, contents), hint: advise(findings) };
+  },
+};
+
+export interface Finding {
+  readonly what: Tool | 'path';
+  readonly layer: number;
+  readonly found: readonly Found[];
+  /** Whether a container still sees any of it. */
+  readonly visible: boolean;
+}
+
+/** All that should not be there: one finding for each tool, or for the paths, and layer. */
+export function search(
+  contents: Pick<ImageContents, 'layers' | 'merged'>,
+  parameters: Pick<Parameters, 'tools' | 'paths' | 'except'>,
+): Finding[] {
+  const globs = parameters.paths.map(compileGlob);
+  const exceptions = parameters.except.map(compileGlob);
+  const matches = (path: string): boolean =>
+    globs.some((glob) => glob.test(path)) && !exceptions.some((glob) => glob.test(path));
+  const shown = visibleFolders(contents.merged);
+  return contents.layers.flatMap((layer, index) => {
+    const perTool = parameters.tools.map((tool) => ({ what: tool, found: findTool(tool, layer.entries) }));
+    const byPath = layer.entries.filter((entry) => entry.type !== 'directory' && matches(entry.path));
+    return [...perTool, { what: 'path' as const, found: byPath }]
+      .filter(({ found }) => found.length > 0)
+      .map(({ what, found }) => ({ what, found, layer: index, visible: found.some(({ path }) => shown.has(path)) }));
+  });
+}
+
+/** Paths that a container sees, with every folder above them, whether or not a layer names it. */
+function visibleFolders(merged: ImageContents['merged']): ReadonlySet<string> {
+  const paths = new Set<string>();
+  for (const path of merged.keys()) {
+    for (let end = path.length; end > 0 && !paths.has(path.slice(0, end)); end = path.lastIndexOf('/', end - 1)) {
+      paths.add(path.slice(0, end));
+    }
+  }
+  return paths;
+}
+
+const namedFiles = 3;
+
+function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 'layers'>): string {
+  return findings
+    .map(({ what, found, layer, visible }) => {
+      const largest = found.toSorted((a, b) => b.sizeBytes - a.sizeBytes || a.path.length - b.path.length);
+      const names = largest
+        .slice(0, namedFiles)
+        .map(({ path, sizeBytes }) => (sizeBytes > 0 ? `/${path} (${formatBytes(sizeBytes)})` : `/${path}`));
+      const more = found.length > namedFiles ? ` and ${String(found.length - namedFiles)} more` : '';
+      const label = what === 'path' ? 'Files' : capitalize(toolNames[what]);
+      const by = shortInstruction(layers[layer]?.createdBy ?? '');
+      const gone = visible ? '' : '; deleted later, yet still in the image';
+      return `${label}: ${names.join(', ')}${more}, in layer ${String(layer + 1)} of ${String(layers.length)} (${by})${gone}.`;
+    })
+    .join('\n');
+}
+
+function advise(findings: readonly Finding[]): string {
+  if (findings.some(({ visible }) => !visible)) {
+    return 'Deleting a file in a later layer only hides it: the layer below still ships it. Start a new stage and COPY --from what the service needs.';
+  }
+  const whats = new Set(findings.map(({ what }) => what));
+  if (whats.has('go-toolchain')) {
+    const go = findings.find(({ what }) => what === 'go-toolchain')?.found[0];
+    const size = go === undefined ? '' : ` (/${go.path}, ${formatBytes(go.sizeBytes)})`;
+    return `The final stage contains the toolchain${size}: its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`;
+  }
+  if (whats.has('path')) {
+    return 'Copy just the binary into the final stage: COPY --from=build /path/of/binary /, not COPY . and not whole folders.';
+  }
+  return 'The base image of the final stage brings them along. "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.';
+}
+
+const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+function listed(items: readonly string[], word: string): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`;
+}

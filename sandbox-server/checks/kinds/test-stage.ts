@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { posix } from 'node:path';
+import { z } from 'zod';
+import { buildHint } from '../build-hints.ts';
+import { describeFailure } from '../build-log.ts';
+import type { CheckKind, Verdict } from '../check-kind.ts';
+import { dockerBuild } from '../docker-build.ts';
+import type { BuildOutcome } from '../docker-build.ts';
+import { parseStages, readLabFile } from '../dockerfile.ts';
+import type { Stage } from '../dockerfile.ts';
+import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
+import { withTemporaryCopy } from '../temporary-copy.ts';
+
+const schema = z.strictObject({
+  target: stageParameter.default('test').describe('Name of the stage that runs the tests.'),
+  context: contextParameter,
+  dockerfile: dockerfileParameter,
+  breakFile: relativePath.describe('Test file that is replaced in a copy of the context.'),
+  breakWith: z
+    .string()
+    .refine((text) => text.includes('{{first}}') && text.includes('{{second}}'), 'must hold {{first}} and {{second}}')
+    .describe('A test that fails and prints the words {{first}} and {{second}} joined by "-".'),
+});
+type Parameters = z.output<typeof schema>;
+
+const buildTimeoutMs = 180_000;
+
+/**
+ * Tests run in a stage of their own: its build passes with the learner's tests and fails, in that stage and because
+ * of the test, when one is broken. The stage is built by name, since a build of the image skips it, and anew, whatever
+ * the cache holds. The broken test prints a word that is put together as it runs, so that neither a stage that always
+ * fails nor one that merely prints its files can pass. All happens in a copy: the learner's files are never touched.
+ */
+export const testStage: CheckKind<Parameters> = {
+  name: 'test-stage',
+  summary: 'A stage of its own runs the tests, and its build fails when a test fails.',
+  schema,
+  timeoutMs: 2 * buildTimeoutMs + 60_000,
+  async run(parameters, context) {
+    const { target, context: folder, dockerfile } = parameters;
+    const expected = `"docker build --target ${target}" runs the tests: it passes as they are, and fails when one is broken.`;
+    const fail = (actual: string, hint: string): Verdict => ({ status: 'fail', expected, actual, hint });
+
+    const text = await readLabFile(context, posix.join(folder, dockerfile));
+    if (text === null) return fail(`There is no ${dockerfile}.`, 'It must lie at the top of the lab folder.');
+    const stages = parseStages(text);
+    const misplaced = judgeStages(stages, target);
+    if (misplaced !== undefined) return fail(misplaced.actual, misplaced.hint);
+    const stage = stages.find(({ name }) => name === target);
+
+    return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+      const request = {
+        context: copy.dir,
+        dockerfile,
+        target,
+        freshStage: target,
+        timeoutMs: buildTimeoutMs,
+        signal: context.signal,
+      };
+      const asTheyAre = await dockerBuild(context.shell, request);
+      if (asTheyAre.status === 'timed-out')
+        return fail(
+          `The stage "${target}" was still building after ${String(buildTimeoutMs / 60_000)} minutes.`,
+          'Look for a test or a step that never ends.',
+        );
+      if (asTheyAre.status === 'failed')
+        return fail(
+          `With the tests as they are, ${decapitalize(describeFailure(asTheyAre.failure))}`,
+          buildHint(asTheyAre.failure),
+        );
+
+      const words = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')] as const;
+      await copy.write(
+        parameters.breakFile,
+        parameters.breakWith.replaceAll('{{first}}', words[0]).replaceAll('{{second}}', words[1]),
+      );
+      const broken = await dockerBuild(context.shell, request);
+      const wrong = judgeBroken(broken, words.join('-'), target, stage);
+      if (wrong !== undefined) return fail(wrong.actual, wrong.hint);
+      const step = broken.status === 'failed' ? broken.failure.instruction : '';
+      return { status: 'pass', expected, actual: `It does: with a broken test, ${step} fails and so does the build.` };
+    });
+  },
+};
+
+interface Wrong {
+  readonly actual: string;
+  readonly hint: string;
+}
+
+/** What is wrong with the place of the test stage among the others, if anything. */
+export function judgeStages(stages: readonly Stage[], target: string): Wrong | undefined {
+  const names = stages.map(({ name }) => `"${name}"`).join(', ');
+  const index = stages.findIndex(({ name }) => name === target);
+  if (index < 0) {
+    const actual =
+      stages.length === 0
+        ? 'The Dockerfile has no stages.'
+        : `There is no stage called "${target}"; the stages are ${names}.`;
+    return {
+      actual,
+      hint: `Begin a stage with "FROM build AS ${target}", where "build" has the sources and the toolchain, and RUN the tests in it.`,
+    };
+  }
+  if (index === stages.length - 1) {
+    return {
+      actual: `The stage "${target}" is the last one, so it is what gets shipped.`,
+      hint: 'A plain "docker build" makes the last stage. Let the runtime stage come last, after the tests.',
+    };
+  }
+  return undefined;
+}
+
+/**
+ * What is wrong with how the stage took a broken test, if anything.
+ * @param word what the broken test prints when it really runs
+ */
+export function judgeBroken(
+  outcome: BuildOutcome,
+  word: string,
+  target: string,
+  stage: Stage | undefined,
+): Wrong | undefined {
+  if (outcome.status === 'timed-out')
+    return { actual: 'With a broken test, the stage did not end.', hint: 'Look for a step that never ends.' };
+  const ran = outcome.log.includes(word);
+  if (outcome.status === 'built') {
+    const actual = ran
+      ? `The tests ran and failed, but the build of the stage "${target}" passed all the same.`
+      : `With a broken test, the build of the stage "${target}" still passed: the test never ran.`;
+    return { actual, hint: ran ? swallowedHint(stage) : neverRanHint(stage, target) };
+  }
+  if (!ran) {
+    return {
+      actual: `With a broken test the build failed, but not because of the test: ${decapitalize(describeFailure(outcome.failure))}`,
+      hint: 'RUN the tests themselves in the stage, and let their output be seen.',
+    };
+  }
+  if (outcome.failure.stage !== target) {
+    return {
+      actual: `The tests run in the stage "${outcome.failure.stage}", not in "${target}".`,
+      hint: `Move the RUN that tests into "${target}": then a plain build of the image does not wait for it, and CI builds it with --target ${target}.`,
+    };
+  }
+  return undefined;
+}
+
+function swallowedHint(stage: Stage | undefined): string {
+  const run = stage?.runs.find((line) => /\|\|\s*(true|:|echo|exit 0)|;\s*(true|exit 0|:)\s*$|\|\s*\w+/.test(line));
+  const named = run === undefined ? 'Something in the stage' : `"RUN ${run}"`;
+  return `${named} throws the exit code away. Let the test command end the RUN by itself: no "|| true", nothing after ";" or "|".`;
+}
+
+function neverRanHint(stage: Stage | undefined, target: string): string {
+  if (stage === undefined || stage.runs.length === 0)
+    return `The stage "${target}" has no RUN. Add one that runs the tests.`;
+  if (!stage.runs.some((run) => /\btest\b/.test(run))) return `No RUN of the stage "${target}" runs the tests.`;
+  return 'Do the test files reach the stage? Look at what its COPY takes and at what .dockerignore leaves out.';
+}
+
+const decapitalize = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
