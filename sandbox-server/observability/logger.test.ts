@@ -27,7 +27,9 @@ test('escapes what a terminal would obey, and stays JSON', () => {
   createLogger('info', output).info({ path: 'a\u001b[31m\u009b2J\u202eb\n' }, 'named');
   const line = lines.join('');
   // eslint's no-control-regex would object to the range written as a pattern.
-  const controls = [...line.trimEnd()].filter((c) => c < ' ' || (c >= '\u007f' && c <= '\u009f') || c === '\u202e');
+  const controls = Array.from(line.trimEnd()).filter(
+    (c) => c < ' ' || (c >= '\u007f' && c <= '\u009f') || c === '\u202e',
+  );
   expect(controls).toEqual([]);
   expect((JSON.parse(line) as { path: string }).path).toBe('a\u001b[31m\u009b2J\u202eb\n');
 });

@@ -1,0 +1,198 @@
+import { STATUS_CODES } from 'node:http';
+import { join } from 'node:path';
+import { fastifyCookie } from '@fastify/cookie';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import fastify from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import type { RunChecksOptions } from './checks/index.ts';
+import type { Config } from './config.ts';
+import type { Engine } from './engines/engine.ts';
+import { toClientError } from './http/errors.ts';
+import { fileRoutes } from './http/file-routes.ts';
+import { generalRoutes } from './http/general-routes.ts';
+import { createGuard } from './http/guard.ts';
+import type { App } from './http/route-kit.ts';
+import { sessionRoutes } from './http/session-routes.ts';
+import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
+import type { Lab } from './labs/index.ts';
+import { BallastError } from './protocol/index.ts';
+import type { BaseImage } from './sessions/list-images.ts';
+import { SessionManager } from './sessions/session-manager.ts';
+import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
+import { openDatabase } from './store/open-database.ts';
+import { createSessionStore } from './store/session-store.ts';
+import { defaultHeartbeatMs } from './ws/connection.ts';
+import { handleUpgrades } from './ws/upgrade.ts';
+
+/** What the server needs; nothing of it is looked up elsewhere. */
+export interface AppDependencies {
+  readonly config: Config;
+  readonly engine: Engine;
+  /** What set-up made: the sandbox image's reference and the store of base images. */
+  readonly prepared: {
+    readonly image: string;
+    readonly store: { readonly volume: string; readonly images: readonly BaseImage[] };
+  };
+  readonly labs: ReadonlyMap<string, Lab>;
+  readonly kinds: RunChecksOptions['kinds'];
+  /** Folder of the built site; null to serve the API alone. */
+  readonly siteDir: string | null;
+  /** See createLogger in observability/. */
+  readonly logger: Logger;
+  /** The label ballast.host of all that this server makes. */
+  readonly hostId: string;
+  readonly version: string;
+  /** How often sockets are asked whether they live, in ms. */
+  readonly heartbeatMs?: number;
+}
+
+/**
+ * Builds the server without listening: opens the database in `config.home`, takes up the sessions of the server
+ * before it, reaps what nobody owns. Then `await app.listen({ host, port })`. `await app.close()` takes at most a few
+ * seconds: it tells the sockets and leaves the sandboxes running for the next server.
+ * @throws BallastError when the engine does not answer
+ */
+export async function buildApp(dependencies: AppDependencies): Promise<App> {
+  const { config, engine, prepared, labs, logger } = dependencies;
+  const baseImages = prepared.store.images;
+
+  const app: App = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: 64 * 1024,
+    // A request must be there within this; it says nothing of how long an answer may take.
+    requestTimeout: 30_000,
+    connectionTimeout: 0,
+    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5000, maxHeaderSize: 16 * 1024 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: false },
+    frameworkErrors(error, _request, reply) {
+      const told = toClientError(error, logger);
+      // Its reply is typed by nobody's schema: the raw one takes any status.
+      reply.hijack();
+      reply.raw.writeHead(told.status, { ...commonHeaders, ...apiHeaders, 'content-type': 'application/json' });
+      reply.raw.end(JSON.stringify({ error: told.toBody() }));
+    },
+    clientErrorHandler(error, socket) {
+      if (error.code === 'ECONNRESET' || !socket.writable) return;
+      const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+      const body = JSON.stringify({ error: new BallastError(status === 431 ? 'too_large' : 'bad_request').toBody() });
+      socket.end(
+        `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
+          `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
+      );
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+
+  const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
+    logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
+  });
+  const watching = { engine, baseImages, logger };
+  const manager = new SessionManager({
+    config,
+    engine,
+    store: createSessionStore(database),
+    prepared,
+    labs,
+    hostId: dependencies.hostId,
+    logger,
+    onWatched: createSandboxWatcher(watching),
+  });
+  const guard = createGuard(manager, config);
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  app.setErrorHandler((error, _request, reply) => {
+    const told = toClientError(error, logger);
+    return reply.code(told.status).headers(apiHeaders).send({ error: told.toBody() });
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(commonHeaders);
+    if (request.url.startsWith('/api/')) reply.headers(apiHeaders);
+    guard.checkHost(request.raw);
+    return Promise.resolve();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, routeOptions, ip } = request;
+    const ms = Math.round(reply.elapsedTime);
+    // The route, not the address: no file names and no stray strings of a client in the log.
+    logger.debug({ method, route: routeOptions.url ?? 'none', status: reply.statusCode, ms, ip }, 'request');
+    done();
+  });
+
+  await app.register(fastifyCookie);
+  await app.register(rateLimit, { global: false, errorResponseBuilder: () => new BallastError('rate_limited') });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Ballast',
+        description:
+          'Sessions with a sandbox, its files, checks and images. Every error is {error: {code, message, hint}}.',
+        version: dependencies.version,
+      },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'The token that starting a session gave.' },
+          cookie: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'ballast_<session id>',
+            description: 'The same, for browsers.',
+          },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+  });
+
+  generalRoutes(app, { engine, manager, labs, baseImages, version: dependencies.version });
+  sessionRoutes(app, {
+    manager,
+    guard,
+    baseImages,
+    kinds: dependencies.kinds,
+    startsPerMinute: config.session.startsPerMinute,
+    logger,
+  });
+  fileRoutes(app, { guard });
+  app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  siteRoutes(app, dependencies.siteDir);
+
+  const sockets = handleUpgrades({
+    server: app.server,
+    guard,
+    engine,
+    heartbeatMs: dependencies.heartbeatMs ?? defaultHeartbeatMs,
+    logger,
+    publishImages: (session) => void publishImages(session, session.use(), watching),
+    onShellEnded: (session) => void manager.checkAlive(session),
+  });
+  app.addHook('preClose', async () => {
+    // Terminals hear of the end from their session, event sockets from the upgrade handler.
+    const stopped = manager.stop();
+    await sockets.close();
+    await stopped;
+  });
+  app.addHook('onClose', () => {
+    database.close();
+  });
+
+  try {
+    await manager.resume();
+    await app.ready();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  return app;
+}

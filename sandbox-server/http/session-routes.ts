@@ -1,0 +1,188 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { RunChecksOptions } from '../checks/index.ts';
+import {
+  createdSession,
+  createSession,
+  imageList,
+  labResult,
+  resetSession,
+  runChecks,
+  sessionView,
+} from '../protocol/index.ts';
+import { listImages, type BaseImage } from '../sessions/list-images.ts';
+import { runSessionChecks } from '../sessions/session-checks.ts';
+import type { Session } from '../sessions/session.ts';
+import type { SessionManager } from '../sessions/session-manager.ts';
+import { cookieName, isEncrypted, type Guard } from './guard.ts';
+import { errorAnswers, noContent, sessionErrors, sessionParameters, sessionSecurity, type App } from './route-kit.ts';
+
+/** The browser comes over TLS, to us or to a proxy before us (its Origin has been checked by then). */
+const isSecure = (request: FastifyRequest): boolean =>
+  isEncrypted(request.raw) || request.headers.origin?.startsWith('https://') === true;
+
+function setCookie(request: FastifyRequest, reply: FastifyReply, session: Session, token: string): void {
+  reply.setCookie(cookieName(session.id), token, {
+    path: `/api/sessions/${session.id}`,
+    httpOnly: true,
+    sameSite: 'strict',
+    secure: isSecure(request),
+    // Extending a session must not need a new cookie: the server knows when it ends.
+    maxAge: 30 * 24 * 3600,
+  });
+}
+
+/** Routes of sessions: their life, their checks and images. */
+export function sessionRoutes(
+  app: App,
+  options: {
+    readonly manager: SessionManager;
+    readonly guard: Guard;
+    readonly baseImages: readonly BaseImage[];
+    readonly kinds: RunChecksOptions['kinds'];
+    readonly startsPerMinute: number;
+    readonly logger: Logger;
+  },
+): void {
+  const { manager, guard } = options;
+  const params = sessionParameters;
+  const security = sessionSecurity;
+
+  app.post(
+    '/api/sessions',
+    {
+      config: { rateLimit: { max: options.startsPerMinute, timeWindow: '1 minute' } },
+      schema: {
+        summary: 'Start a session: a sandbox of its own, with the files of a lab',
+        description: 'Answers at once with state "starting". The token is given out here and never again.',
+        tags: ['sessions'],
+        body: createSession,
+        response: {
+          201: createdSession,
+          ...errorAnswers(
+            'bad_request',
+            'forbidden_origin',
+            'lab_not_found',
+            'rate_limited',
+            'capacity',
+            'images_missing',
+            'shutting_down',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      guard.checkPage(request.raw);
+      const { session, token } = manager.create(request.body.lab);
+      setCookie(request, reply, session, token);
+      return reply.code(201).send({ ...session.view(), token });
+    },
+  );
+
+  app.get(
+    '/api/sessions/:id',
+    {
+      schema: {
+        summary: 'How a session stands',
+        tags: ['sessions'],
+        security,
+        params,
+        response: { 200: sessionView, ...errorAnswers(...sessionErrors) },
+      },
+    },
+    (request) => guard.authenticate(request.raw, request.params.id, false).view(),
+  );
+
+  app.delete(
+    '/api/sessions/:id',
+    {
+      schema: {
+        summary: 'End a session, with all that is in its sandbox',
+        tags: ['sessions'],
+        security,
+        params,
+        response: { 204: noContent, ...errorAnswers(...sessionErrors, 'engine_failed') },
+      },
+    },
+    async (request, reply) => {
+      const session = guard.authenticate(request.raw, request.params.id, true);
+      await manager.end(session, 'asked to');
+      reply.clearCookie(cookieName(session.id), { path: `/api/sessions/${session.id}` });
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    '/api/sessions/:id/extend',
+    {
+      schema: {
+        summary: 'Put off the end of a session',
+        tags: ['sessions'],
+        security,
+        params,
+        response: { 200: sessionView, ...errorAnswers(...sessionErrors) },
+      },
+    },
+    (request) => {
+      const session = guard.authenticate(request.raw, request.params.id, true);
+      manager.extend(session);
+      return session.view();
+    },
+  );
+
+  app.post(
+    '/api/sessions/:id/reset',
+    {
+      schema: {
+        summary: 'Give a session a new sandbox, around the same files or with those of the lab',
+        tags: ['sessions'],
+        security,
+        params,
+        body: resetSession,
+        response: { 200: sessionView, ...errorAnswers(...sessionErrors, 'session_not_ready') },
+      },
+    },
+    (request) => {
+      const session = guard.authenticate(request.raw, request.params.id, true);
+      manager.reset(session, request.body.files);
+      return session.view();
+    },
+  );
+
+  app.post(
+    '/api/sessions/:id/checks',
+    {
+      schema: {
+        summary: 'Run the checks of the lab, all or some',
+        description: 'Answers when all are done; the event socket tells of each as it ends.',
+        tags: ['checks'],
+        security,
+        params,
+        body: runChecks.nullish(),
+        response: { 200: labResult, ...errorAnswers(...sessionErrors, 'session_not_ready', 'checks_running') },
+      },
+    },
+    (request) =>
+      runSessionChecks(guard.authenticate(request.raw, request.params.id, true), request.body?.ids, {
+        kinds: options.kinds,
+        logger: options.logger,
+      }),
+  );
+
+  app.get(
+    '/api/sessions/:id/images',
+    {
+      schema: {
+        summary: 'Images in the sandbox',
+        tags: ['images'],
+        security,
+        params,
+        response: { 200: imageList, ...errorAnswers(...sessionErrors, 'session_not_ready', 'sandbox_failed') },
+      },
+    },
+    async (request) => {
+      const sandbox = guard.authenticate(request.raw, request.params.id, false).use();
+      return { images: await listImages(sandbox.shell, options.baseImages, sandbox.signal) };
+    },
+  );
+}
