@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fastifyCookie } from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import fastify from 'fastify';
+import fastify, { type FastifyBaseLogger } from 'fastify';
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -63,8 +63,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { config, engine, prepared, labs, logger } = dependencies;
   const baseImages = prepared.store.images;
 
+  // Fastify's own type for it, or the app's type would name pino's.
+  const loggerInstance: FastifyBaseLogger = logger;
   const app: App = fastify({
-    loggerInstance: logger,
+    loggerInstance,
     disableRequestLogging: true,
     bodyLimit: 64 * 1024,
     // A request must be there within this; it says nothing of how long an answer may take.
