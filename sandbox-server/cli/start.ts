@@ -3,6 +3,7 @@ import { loadConfig } from '../config.ts';
 import { serve } from '../main.ts';
 import { BallastError } from '../protocol/index.ts';
 import { prepareFor } from './prepare-for.ts';
+import { ballastVersion } from './project.ts';
 
 /** Told before minutes of set-up, not after them. */
 async function assertPortFree(host: string, port: number): Promise<void> {
@@ -41,7 +42,8 @@ export async function start(options: { port?: number; host?: string }): Promise<
   const overrides = { host: options.host, port: options.port };
   const { host, port } = loadConfig(process.env, overrides);
   await assertPortFree(host, port);
-  await serve(await prepareFor({ withSite: true, overrides })).catch((error: unknown) => {
+  const environment = await prepareFor({ withSite: true, overrides });
+  await serve({ ...environment, version: ballastVersion() }).catch((error: unknown) => {
     throw toListenError(error, host, port);
   });
 }
