@@ -29,7 +29,7 @@ export default ts.config(
     },
   },
   { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser } } },
-  { files: ['src/**'], languageOptions: { globals: globals.browser } },
+  { files: ['src/**', 'public/**'], languageOptions: { globals: globals.browser } },
   { files: ['*.mjs', 'bin/**', 'sandbox-server/**', 'tests/**'], languageOptions: { globals: globals.node } },
   { files: ['**/*.test.ts', 'tests/**'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
   prettier,
