@@ -15,8 +15,20 @@ class ThemeToggle extends HTMLElement {
   connectedCallback(): void {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
-    this.querySelector('button')?.addEventListener('click', () => this.#switch(), { signal });
-    systemIsDark.addEventListener('change', () => this.#label(), { signal });
+    this.querySelector('button')?.addEventListener(
+      'click',
+      () => {
+        this.#switch();
+      },
+      { signal },
+    );
+    systemIsDark.addEventListener(
+      'change',
+      () => {
+        this.#label();
+      },
+      { signal },
+    );
     this.#label();
   }
 
