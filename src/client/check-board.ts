@@ -34,7 +34,11 @@ export function updateBoard(board: CheckBoard, message: EventMessage): CheckBoar
       return judge(board, message.result);
     case 'checks-done':
       return finish(board, message.result);
-    default:
+    case 'session':
+    case 'files':
+    case 'images':
+    case 'notice':
+    case 'error':
       return board;
   }
 }

@@ -3,8 +3,9 @@ import { parseMessage } from './parse-message.ts';
 import { ReconnectingSocket, type ConnectionState, type SocketOptions } from './reconnecting-socket.ts';
 import type { Readable } from './store.ts';
 
-export interface EventSocketOptions extends Pick<SocketOptions, 'url' | 'backoff' | 'stableMs'> {
-  onEvent(message: EventMessage): void;
+export interface EventSocketOptions extends Pick<SocketOptions, 'backoff' | 'stableMs'> {
+  readonly url: string;
+  readonly onEvent: (message: EventMessage) => void;
 }
 
 /** A session's event socket. The server tells the whole state on each connection, so nothing is asked again here. */
@@ -12,9 +13,10 @@ export class EventSocket {
   readonly #socket: ReconnectingSocket;
 
   constructor(options: EventSocketOptions) {
-    const { onEvent, ...socket } = options;
+    const { url, onEvent, ...socket } = options;
     this.#socket = new ReconnectingSocket({
       ...socket,
+      url: () => url,
       handlers: {
         onText: (text) => {
           // A message that this page is too old to know is no reason to lose the others.

@@ -5,7 +5,7 @@ import { startSocketServer } from './testing/socket-server.ts';
 
 const open = (url: string, texts: string[] = []): ReconnectingSocket =>
   new ReconnectingSocket({
-    url,
+    url: () => url,
     backoff: { baseMs: 20, maxMs: 40 },
     handlers: { onText: (text) => texts.push(text) },
   });
@@ -51,7 +51,7 @@ describe('ReconnectingSocket', () => {
 
   it('waits longer each time, and tries at once when asked to', async () => {
     const socket = new ReconnectingSocket({
-      url: 'ws://127.0.0.1:1/',
+      url: () => 'ws://127.0.0.1:1/',
       backoff: { baseMs: 20, maxMs: 60_000, random: () => 1 },
       handlers: { onText: () => undefined },
     });

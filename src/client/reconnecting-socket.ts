@@ -17,7 +17,8 @@ export interface SocketHandlers {
 }
 
 export interface SocketOptions {
-  readonly url: string;
+  /** Asked anew for each connection. */
+  readonly url: () => string;
   readonly handlers: SocketHandlers;
   readonly backoff?: BackoffOptions;
   /** A connection that lasted this long (ms) starts the delays anew when it is lost. */
@@ -81,7 +82,7 @@ export class ReconnectingSocket {
   #connect(): void {
     clearTimeout(this.#retryTimer);
     this.#state.set({ kind: 'connecting', attempt: this.#attempt });
-    const socket = new WebSocket(this.#options.url, subprotocol);
+    const socket = new WebSocket(this.#options.url(), subprotocol);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     socket.onopen = () => {

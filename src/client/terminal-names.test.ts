@@ -17,14 +17,18 @@ describe('terminal names', () => {
 
 describe('typedCommand', () => {
   it('types one line and presses Enter', () => {
-    expect(typedCommand('docker images\n')).toBe('docker images\r');
+    expect(typedCommand('docker images\n', true)).toBe('docker images\r');
   });
 
   it('pastes several lines as one input', () => {
-    expect(typedCommand('a \\\r\n  b\n')).toBe('\u001b[200~a \\\r  b\u001b[201~\r');
+    expect(typedCommand('a \\\r\n  b\n', true)).toBe('\u001b[200~a \\\r  b\u001b[201~\r');
+  });
+
+  it('types several lines where the shell knows no bracketed paste', () => {
+    expect(typedCommand('a\nb\n', false)).toBe('a\rb\r');
   });
 
   it('drops control characters, which could end the paste early', () => {
-    expect(typedCommand('a\u001b[201~\nb\u0003')).toBe('\u001b[200~a[201~\rb\u001b[201~\r');
+    expect(typedCommand('a\u001b[201~\nb\u0003', true)).toBe('\u001b[200~a[201~\rb\u001b[201~\r');
   });
 });

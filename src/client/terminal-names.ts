@@ -22,14 +22,15 @@ export function orderTerminals(names: readonly string[]): readonly string[] {
 }
 
 /**
- * What to send so that a shell runs `code`. Several lines go as one bracketed paste, so that the shell takes
- * them as one input; control characters are dropped, since one could end the paste early.
+ * What to send so that a shell runs `code`. Where it takes bracketed pastes, several lines go as one, so that they are
+ * one input; control characters are dropped, since one could end the paste early.
  */
-export function typedCommand(code: string): string {
+export function typedCommand(code: string, bracketed: boolean): string {
   // Every control character but line feed and tab.
   const clean = code
     .replaceAll('\r\n', '\n')
     .replaceAll(/[^\P{Cc}\n\t]/gu, '')
     .replace(/\n+$/, '');
-  return /[\n\t]/.test(clean) ? `\u001b[200~${clean.replaceAll('\n', '\r')}\u001b[201~\r` : `${clean}\r`;
+  const keys = clean.replaceAll('\n', '\r');
+  return bracketed && /[\n\t]/.test(clean) ? `\u001b[200~${keys}\u001b[201~\r` : `${keys}\r`;
 }

@@ -148,8 +148,8 @@ describe('TerminalSocket', () => {
   it('lets a caller wait for the shell, but not for ever', async () => {
     await using server = await startSocketServer();
     const { terminal } = open(server);
-    await expect(terminal.whenReady(AbortSignal.timeout(20))).rejects.toThrow('did not become ready');
-    const waited = terminal.whenReady(AbortSignal.timeout(5000));
+    await expect(terminal.when('ready', AbortSignal.timeout(20))).rejects.toThrow('did not become ready');
+    const waited = terminal.when('ready', AbortSignal.timeout(5000));
     await attach(server);
     await waited;
     terminal.dispose();

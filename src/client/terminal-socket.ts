@@ -19,7 +19,8 @@ export interface TerminalHandlers {
 
 export type ShellState = 'attaching' | 'ready' | 'ended';
 
-export interface TerminalSocketOptions extends Pick<SocketOptions, 'url' | 'backoff' | 'stableMs'> {
+export interface TerminalSocketOptions extends Pick<SocketOptions, 'backoff' | 'stableMs'> {
+  readonly url: string;
   readonly size: { cols: number; rows: number };
   readonly handlers: TerminalHandlers;
 }
@@ -39,11 +40,13 @@ export class TerminalSocket {
   #generation = 0;
 
   constructor(options: TerminalSocketOptions) {
-    const { size, handlers, ...socket } = options;
+    const { url, size, handlers, ...socket } = options;
     this.#handlers = handlers;
     this.#size = size;
     this.#socket = new ReconnectingSocket({
       ...socket,
+      // So that the shell starts at the right size; `resize` follows for what changes while it does.
+      url: () => `${url}?cols=${String(this.#size.cols)}&rows=${String(this.#size.rows)}`,
       handlers: {
         onOpen: () => {
           this.#opened();
@@ -87,8 +90,8 @@ export class TerminalSocket {
     this.#send({ type: 'resize', cols, rows });
   }
 
-  /** Resolves when the shell takes keystrokes; rejects when `signal` aborts first. */
-  whenReady(signal: AbortSignal): Promise<void> {
+  /** Resolves when the shell is in that state, now or later; rejects when `signal` aborts first. */
+  when(wanted: ShellState, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         // `subscribe` calls back at once, before it has given its end function: hence the microtask.
@@ -100,11 +103,11 @@ export class TerminalSocket {
       };
       const onAbort = (): void => {
         end(() => {
-          reject(new Error('The terminal did not become ready.'));
+          reject(new Error(`The terminal did not become ${wanted}.`));
         });
       };
       const stop = this.#shell.subscribe((state) => {
-        if (state === 'ready') end(resolve);
+        if (state === wanted) end(resolve);
       });
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();

@@ -51,7 +51,7 @@ export async function startSocketServer(): Promise<SocketServer> {
   };
 }
 
-function queue<T>(): { put(item: T): void; take(): Promise<T> } {
+function queue<T>(): { put: (item: T) => void; take: () => Promise<T> } {
   const items: T[] = [];
   const takers: ((item: T) => void)[] = [];
   return {

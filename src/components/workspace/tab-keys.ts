@@ -1,0 +1,17 @@
+/** Arrow keys, Home and End in a tab list: focus and select another of its tabs, as a click on it would. */
+export function onTabKey(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const list = event.currentTarget.closest('[role="tablist"]');
+  const tabs = [...(list?.querySelectorAll<HTMLElement>('[role="tab"]') ?? [])];
+  const at = tabs.indexOf(event.currentTarget);
+  const targets: Record<string, number> = {
+    ArrowLeft: (at - 1 + tabs.length) % tabs.length,
+    ArrowRight: (at + 1) % tabs.length,
+    Home: 0,
+    End: tabs.length - 1,
+  };
+  const tab = tabs[targets[event.key] ?? -1];
+  if (tab === undefined) return;
+  event.preventDefault();
+  tab.focus();
+  tab.click();
+}
