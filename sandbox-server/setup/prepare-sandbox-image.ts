@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { pack } from 'tar-stream';
+import { bootstrapRef } from '../base-images/catalogue.ts';
+import type { Config } from '../config.ts';
+import type { Engine, Progress } from '../engines/engine.ts';
+import { BallastError } from '../protocol/index.ts';
+import { bootstrapRootfs } from './bootstrap-rootfs.ts';
+import type { HostSystem } from './host-system.ts';
+
+const imageDir = fileURLToPath(new URL('../sandbox-image/', import.meta.url));
+/** Where the bootstrap root file system goes in the host's engine; never over the user's own debian image. */
+const bootstrapImage = 'ballast/debian:trixie-slim';
+/** A registry that has not answered by then counts as out of reach. */
+const registryPatienceMs = 15_000;
+
+interface ImageFile {
+  readonly name: string;
+  readonly content: Buffer;
+  readonly mode: number;
+}
+
+/** Files of the image's build context, sorted; the seccomp profile is the driver's and changes no image. */
+async function imageFiles(): Promise<readonly ImageFile[]> {
+  const entries = await readdir(imageDir, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && entry.name !== 'seccomp.json')
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return Promise.all(
+    files.map(async (file) => ({
+      name: relative(imageDir, file).replaceAll('\\', '/'),
+      content: await readFile(file),
+      mode: ((await stat(file)).mode & 0o100) === 0 ? 0o644 : 0o755,
+    })),
+  );
+}
+
+const refOf = (files: readonly ImageFile[]): string => {
+  const hash = createHash('sha256');
+  for (const { name, content } of files) hash.update(`${name}\0${String(content.length)}\0`).update(content);
+  return `ballast/sandbox:${hash.digest('hex').slice(0, 12)}`;
+};
+
+/** The reference that the sandbox image of this version has in the engine, whether it is there or not. */
+export async function sandboxImageRef(): Promise<string> {
+  return refOf(await imageFiles());
+}
+
+/** A tar of files, root's, with a fixed date: the same files give the same bytes. */
+export function packFiles(files: readonly ImageFile[]): Readable {
+  const archive = pack();
+  for (const { name, content, mode } of files) archive.entry({ name, mode, mtime: new Date(0) }, content);
+  archive.finalize();
+  return Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false });
+}
+
+/**
+ * Pull an image, giving up when the registry does not begin to answer soon.
+ * @returns false where it cannot be pulled.
+ * @throws BallastError when the engine itself is the trouble (disk_full, engine_missing …).
+ */
+async function tryPull(engine: Engine, ref: string, progress: Progress): Promise<boolean> {
+  const patience = new AbortController();
+  const timer = setTimeout(() => {
+    patience.abort();
+  }, registryPatienceMs);
+  try {
+    progress({ text: `Asking the registry for ${ref}` });
+    await engine.pullImage(
+      ref,
+      (line) => {
+        clearTimeout(timer);
+        progress(line);
+      },
+      patience.signal,
+    );
+    return true;
+  } catch (error) {
+    const unreachable = error instanceof BallastError && ['engine_failed', 'image_not_found'].includes(error.code);
+    if (!unreachable && !patience.signal.aborted) throw error;
+    progress({ text: 'No registry answers: building from Debian packages' });
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function baseImage(engine: Engine, options: PrepareImageOptions): Promise<string> {
+  const { config, host, progress } = options;
+  if ((await engine.findImage(bootstrapRef)) !== null) return bootstrapRef;
+  if (await tryPull(engine, bootstrapRef, progress)) return bootstrapRef;
+  const { architecture } = await engine.info();
+  const rootfs = await bootstrapRootfs({ home: config.home, host, architecture, progress });
+  await engine.importImage(bootstrapImage, createReadStream(rootfs), {
+    'ballast.kind': 'base',
+    'ballast.origin': 'equivalent',
+  });
+  return bootstrapImage;
+}
+
+export interface PrepareImageOptions {
+  readonly config: Config;
+  readonly host: HostSystem;
+  readonly progress: Progress;
+  /** Called when the image is not there and is about to be built. */
+  readonly beforeBuild?: () => Promise<void>;
+}
+
+/**
+ * Have the sandbox image in the engine. Its tag is a hash of its sources, so it is built once a version.
+ * @throws BallastError setup_failed, engine_failed, disk_full and the like.
+ */
+export async function prepareSandboxImage(
+  engine: Engine,
+  options: PrepareImageOptions,
+): Promise<{ image: string; built: boolean }> {
+  const files = await imageFiles();
+  const image = refOf(files);
+  if ((await engine.findImage(image)) !== null) return { image, built: false };
+  await options.beforeBuild?.();
+  const base = await baseImage(engine, options);
+  await engine.buildImage(image, packFiles(files), {
+    labels: { 'ballast.kind': 'sandbox-image' },
+    buildArgs: { BASE: base },
+    onProgress: options.progress,
+  });
+  return { image, built: true };
+}

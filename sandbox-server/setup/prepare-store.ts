@@ -1,0 +1,207 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { catalogue, contextFiles, withTag } from '../base-images/catalogue.ts';
+import { parseManifest, type StoredImage, type StoreManifest } from '../base-images/manifest.ts';
+import { obtainImages } from '../base-images/obtain.ts';
+import { Seeder } from '../base-images/seeder.ts';
+import type { Config } from '../config.ts';
+import type { Engine, Progress, SandboxSpec } from '../engines/engine.ts';
+import { BallastError } from '../protocol/index.ts';
+import { startSandbox } from '../sessions/start-sandbox.ts';
+import { bootstrapRootfs } from './bootstrap-rootfs.ts';
+import { readHostSystem } from './host-system.ts';
+import { packFiles } from './prepare-sandbox-image.ts';
+
+/** Changes when the layout inside the volume changes. */
+const layoutVersion = 1;
+const storeDir = '/var/lib/ballast/store';
+const gibibyte = 1024 ** 3;
+const otherSetupPollMs = 1000;
+const seedLabel = 'ballast.seed';
+const extraCaDir = '/home/learner/extra-ca';
+
+export interface PreparedStore {
+  readonly volume: string;
+  readonly images: readonly StoredImage[];
+}
+
+export interface PrepareStoreOptions {
+  /** Reference of the sandbox image. */
+  readonly image: string;
+  /** Base images that the labs use. */
+  readonly refs: readonly string[];
+  /** Server id, for the label ballast.host. */
+  readonly host: string;
+  readonly config: Config;
+  readonly progress: Progress;
+}
+
+async function readExtraCa(config: Config): Promise<string> {
+  if (config.extraCa === undefined) return '';
+  try {
+    return await readFile(config.extraCa, 'utf8');
+  } catch (cause) {
+    throw new BallastError('config_invalid', { message: `extraCa: cannot read ${config.extraCa}.`, cause });
+  }
+}
+
+/** Everything that decides what is in the store, as sixteen hex digits. */
+async function contentHash(image: string, refs: readonly string[], extraCa: string): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, image, refs, extraCa]));
+  const folders = catalogue.flatMap(({ ref, equivalent }) =>
+    refs.includes(ref) && equivalent.kind === 'dockerfile' ? [equivalent.folder] : [],
+  );
+  for (const folder of [...new Set(folders)].sort()) {
+    for (const [name, content] of await contextFiles(folder)) hash.update(`${folder}/${name}\0`).update(content);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** One preparation of one store; its methods share what they all need. */
+class StorePreparation {
+  readonly #engine: Engine;
+  readonly #options: PrepareStoreOptions;
+  readonly #refs: readonly string[];
+  readonly #extraCa: string;
+  readonly #hash: string;
+  readonly volume: string;
+
+  constructor(
+    engine: Engine,
+    options: PrepareStoreOptions,
+    content: { refs: readonly string[]; extraCa: string; hash: string },
+  ) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#refs = content.refs;
+    this.#extraCa = content.extraCa;
+    this.#hash = content.hash;
+    this.volume = `ballast-store-${content.hash}`;
+  }
+
+  get #cacheFile(): string {
+    return join(this.#options.config.home, 'stores', `${this.volume}.json`);
+  }
+
+  async #startSeeder(network: SandboxSpec['network']): Promise<string> {
+    const { cpus } = await this.#engine.info();
+    const { image, host, config, progress } = this.#options;
+    const spec: SandboxSpec = {
+      session: `seed${this.#hash}`,
+      kind: 'seeder',
+      host,
+      image,
+      storeVolume: this.volume,
+      limits: { memoryBytes: Math.max(config.sandbox.memoryBytes, 2 * gibibyte), cpus, pids: 4096 },
+      network,
+      hostname: 'seeder',
+      // The engine in there must trust the network's own authority before it pulls.
+      env: this.#extraCa === '' ? {} : { SSL_CERT_DIR: `/etc/ssl/certs:${extraCaDir}` },
+    };
+    const { id } = await startSandbox(this.#engine, spec, {
+      timeoutMs: config.sandbox.startSeconds * 1000,
+      onStage: ({ text }) => {
+        progress({ text });
+      },
+    });
+    return id;
+  }
+
+  /** Wait for another set-up that works on this store; clear away one that was ended half-way. */
+  async settleOthers(): Promise<void> {
+    const labels = { 'ballast.kind': 'seeder', 'ballast.session': `seed${this.#hash}` };
+    for (;;) {
+      const seeders = await this.#engine.listSandboxes(labels);
+      for (const { id, running } of seeders) if (!running) await this.#engine.removeSandbox(id);
+      if (!seeders.some(({ running }) => running)) return;
+      this.#options.progress({ text: 'Another set-up is obtaining the base images; waiting for it' });
+      await delay(otherSetupPollMs);
+    }
+  }
+
+  /** The manifest of the volume if it is whole; null when it is not there or half-made. */
+  async find(): Promise<StoreManifest | null> {
+    const labels = await this.#engine.volumeLabels(this.volume);
+    if (labels === null) return null;
+    const cached = parseManifest(await readFile(this.#cacheFile, 'utf8').catch(() => ''));
+    if (cached !== null && cached.seed === labels[seedLabel]) return cached;
+    this.#options.progress({ text: 'Reading the base-image store' });
+    const id = await this.#startSeeder('none');
+    try {
+      const { stdout } = await new Seeder(this.#engine, id).try(['/bin/cat', `${storeDir}/manifest.json`]);
+      const manifest = parseManifest(stdout);
+      if (manifest === null || manifest.seed !== labels[seedLabel]) return null;
+      await this.#remember(manifest);
+      return manifest;
+    } finally {
+      await this.#engine.removeSandbox(id);
+    }
+  }
+
+  async #remember(manifest: StoreManifest): Promise<void> {
+    await mkdir(join(this.#cacheFile, '..'), { recursive: true });
+    await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
+  }
+
+  /** Fill a new volume. Until its manifest is written, nobody takes it for a store. */
+  async seed(): Promise<StoreManifest> {
+    const engine = this.#engine;
+    const { config, host, progress } = this.#options;
+    const seed = randomBytes(8).toString('hex');
+    await engine.removeVolume(this.volume);
+    await engine.createVolume(this.volume, { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed });
+    const id = await this.#startSeeder('bridge');
+    try {
+      const seeder = new Seeder(engine, id);
+      await seeder.holdLease();
+      await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
+      const images = await obtainImages(seeder, {
+        refs: this.#refs,
+        extraCa: this.#extraCa,
+        pack: packFiles,
+        progress,
+        bootstrapRootfs: async () =>
+          bootstrapRootfs({
+            home: config.home,
+            host: readHostSystem(),
+            architecture: (await engine.info()).architecture,
+            progress,
+          }),
+      });
+      await seeder.run(['/usr/local/lib/ballast/seal-store'], { env: { BALLAST_DATA_ROOT: `${storeDir}/docker` } });
+      const manifest: StoreManifest = { version: 1, seed, images };
+      await this.#writeFile(seeder, `${storeDir}/manifest.json`, JSON.stringify(manifest));
+      await this.#remember(manifest);
+      return manifest;
+    } catch (error) {
+      await engine.removeSandbox(id).catch(() => undefined);
+      await engine.removeVolume(this.volume).catch(() => undefined);
+      throw error;
+    } finally {
+      await engine.removeSandbox(id);
+    }
+  }
+
+  async #writeFile(seeder: Seeder, path: string, text: string): Promise<void> {
+    const script = 'mkdir -p "$(dirname "$1")" && cat > "$1.part" && sync "$1.part" && mv "$1.part" "$1"';
+    await seeder.run(['/bin/sh', '-c', script, 'sh', path], { stdin: Readable.from([Buffer.from(text)]) });
+  }
+}
+
+/**
+ * Have the volume with every base image, ready to be mounted by sandboxes. Filled once for each content of the
+ * catalogue; found again in an instant.
+ * @throws BallastError setup_failed, images_missing, disk_full, sandbox_failed and the like.
+ */
+export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
+  const refs = [...new Set(options.refs.map(withTag))];
+  const extraCa = await readExtraCa(options.config);
+  const hash = await contentHash(options.image, refs.toSorted(), extraCa);
+  const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
+  await preparation.settleOthers();
+  const manifest = (await preparation.find()) ?? (await preparation.seed());
+  return { volume: preparation.volume, images: manifest.images };
+}
