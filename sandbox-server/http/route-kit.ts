@@ -23,7 +23,7 @@ export const noContent = { description: 'Done.', properties: z.undefined() };
 
 interface Documented {
   readonly description: string;
-  readonly properties: z.ZodType;
+  readonly content: { readonly 'application/json': { readonly schema: z.ZodType } };
 }
 
 /** Error answers of a route for its schema: one a status, naming its codes. */
@@ -33,7 +33,10 @@ export function errorAnswers(...codes: readonly ErrorCode[]): Record<number, Doc
     const { status, message } = errorTable[code];
     const before = answers[status]?.description;
     const line = `\`${code}\`: ${message}`;
-    answers[status] = { description: before === undefined ? line : `${before}\n\n${line}`, properties: errorResponse };
+    answers[status] = {
+      description: before === undefined ? line : `${before}\n\n${line}`,
+      content: { 'application/json': { schema: errorResponse } },
+    };
   }
   return answers;
 }

@@ -1,10 +1,13 @@
 import type { Lab } from '../labs/index.ts';
 import type { LabSummary } from '../protocol/index.ts';
-import type { BaseImage } from './list-images.ts';
+import { shortName, type BaseImage } from './list-images.ts';
+
+const findBase = (ref: string, base: readonly BaseImage[]): BaseImage | undefined =>
+  base.find((image) => shortName(image.ref) === shortName(ref));
 
 /** Base images of a lab that the store does not have. */
 export function missingImages(lab: Pick<Lab, 'images'>, base: readonly BaseImage[]): string[] {
-  return lab.images.filter((ref) => !base.some((image) => image.ref === ref));
+  return lab.images.filter((ref) => findBase(ref, base) === undefined);
 }
 
 /** What the API says of a lab: nothing that would give an answer away. */
@@ -17,7 +20,7 @@ export function summarizeLab(lab: Lab, base: readonly BaseImage[]): LabSummary {
     difficulty: lab.difficulty,
     minutes: lab.minutes,
     images: lab.images.map((ref) => {
-      const known = base.find((image) => image.ref === ref);
+      const known = findBase(ref, base);
       return { ref, origin: known?.origin ?? 'unknown', sizeBytes: known?.sizeBytes ?? null };
     }),
     network: lab.network,

@@ -6,7 +6,9 @@ import { BallastError, type ImageOrigin, type ImageView } from '../protocol/inde
 export interface BaseImage {
   readonly ref: string;
   readonly origin: 'official' | 'equivalent';
+  /** Uncompressed bytes of its layers, counted from the archive. */
   readonly sizeBytes: number;
+  /** Image id. */
   readonly digest: string;
 }
 
@@ -25,7 +27,8 @@ const inspected = z.object({
   created: z.string().nullable(),
 });
 
-const shortName = (ref: string): string => (ref.endsWith(':latest') ? ref.slice(0, -':latest'.length) : ref);
+/** A reference as the engine and people write it alike: "debian" and "debian:latest" are one. */
+export const shortName = (ref: string): string => (ref.endsWith(':latest') ? ref.slice(0, -':latest'.length) : ref);
 
 /** Parses what `docker image inspect` printed, a JSON object a line; a tag is one image of the list. */
 export function parseImages(output: string, base: readonly BaseImage[]): ImageView[] {
@@ -37,12 +40,14 @@ export function parseImages(output: string, base: readonly BaseImage[]): ImageVi
     for (const ref of image.tags ?? []) {
       const store = known.get(shortName(ref));
       // A learner may give the name of a base image to one of their own.
-      const isBase = store !== undefined && (store.digest === image.id || store.sizeBytes === image.size);
+      const isBase = store?.digest === image.id;
       const origin: ImageOrigin = isBase ? store.origin : 'unknown';
+      // Of a base image our own count is known; of the learner's the engine's will do for a list.
+      const sizeBytes = isBase ? store.sizeBytes : image.size;
       images.push({
         ref,
         digest: image.id,
-        sizeBytes: image.size,
+        sizeBytes,
         createdAt: image.created ?? '',
         base: isBase,
         origin,
