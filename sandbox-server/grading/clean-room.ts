@@ -1,0 +1,111 @@
+import type { Readable } from 'node:stream';
+import { createEngineShell } from '../checks/engine-shell.ts';
+import { createSandboxImages, runChecks } from '../checks/index.ts';
+import type { RunChecksOptions, SandboxShell } from '../checks/index.ts';
+import type { Engine, Progress, SandboxLimits } from '../engines/engine.ts';
+import type { Lab } from '../labs/index.ts';
+import { BallastError } from '../protocol/index.ts';
+import type { LabResult } from '../protocol/index.ts';
+import { newSessionId } from '../sessions/credentials.ts';
+import { startSandbox } from '../sessions/start-sandbox.ts';
+import { packSubmission } from './submission.ts';
+import type { Submission } from './submission.ts';
+
+/** What it takes to make a grading sandbox. */
+export interface GraderOptions {
+  readonly engine: Engine;
+  /** Reference of the sandbox image. */
+  readonly image: string;
+  /** Volume with the base images. */
+  readonly storeVolume: string;
+  /** Server id, for the label ballast.host. */
+  readonly hostId: string;
+  /** The server's own limits; the lab may change them. */
+  readonly limits: SandboxLimits;
+  /** Longest wait for the sandbox to become ready, in ms. */
+  readonly startTimeoutMs: number;
+  readonly onStage?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export type JudgeOptions = Pick<RunChecksOptions, 'kinds' | 'onStart' | 'onResult' | 'onError'>;
+
+/** A fresh sandbox in which submissions of one lab are judged. */
+export interface CleanRoom {
+  /** Put the files in place of whatever is there, and judge them by what is built from them. */
+  judge(files: Submission, options: JudgeOptions): Promise<LabResult>;
+}
+
+/**
+ * Make a grading sandbox, use it, and remove it whatever happens.
+ * @throws BallastError sandbox_failed when it does not start.
+ */
+export async function withCleanRoom<Result>(
+  lab: Lab,
+  options: GraderOptions,
+  use: (room: CleanRoom) => Promise<Result>,
+): Promise<Result> {
+  const { engine, signal } = options;
+  const session = newSessionId();
+  const { id } = await startSandbox(
+    engine,
+    {
+      session,
+      kind: 'grader',
+      host: options.hostId,
+      image: options.image,
+      storeVolume: options.storeVolume,
+      limits: {
+        memoryBytes: lab.limits.memory ?? options.limits.memoryBytes,
+        cpus: lab.limits.cpus ?? options.limits.cpus,
+        pids: lab.limits.pids ?? options.limits.pids,
+      },
+      network: 'none',
+      hostname: 'grader',
+      env: {},
+    },
+    {
+      timeoutMs: options.startTimeoutMs,
+      ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
+      ...(signal === undefined ? {} : { signal }),
+    },
+  );
+  try {
+    const shell = createEngineShell(engine, id);
+    const labDir = `/home/learner/${lab.id}`;
+    return await use({
+      async judge(files, judging) {
+        await placeFiles(shell, labDir, files, signal);
+        const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
+        return runChecks(lab, context, { ...judging, ...(signal === undefined ? {} : { signal }) });
+      },
+    });
+  } finally {
+    await engine.removeSandbox(id);
+  }
+}
+
+async function placeFiles(
+  shell: SandboxShell,
+  labDir: string,
+  files: Submission,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const run = async (argv: readonly string[], stdin?: Readable): Promise<void> => {
+    const result = await shell.run(argv, {
+      cwd: '/home/learner',
+      ...(stdin === undefined ? {} : { stdin }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (result.exitCode === 0) return;
+    throw new BallastError('grade_failed', {
+      message: `The submission could not be copied into the sandbox: ${result.stderr.trim()}`,
+    });
+  };
+  await run(['/usr/bin/rm', '--recursive', '--force', '--', labDir]);
+  await run(['/usr/bin/mkdir', '--', labDir]);
+  await run(
+    ['/usr/bin/tar', '--extract', '--file=-', `--directory=${labDir}`, '--no-same-owner'],
+    packSubmission(files),
+  );
+}

@@ -1,0 +1,59 @@
+import pc from 'picocolors';
+import type { CheckResult, LabResult } from '../protocol/index.ts';
+import type { LabProof } from './verify-lab.ts';
+
+export type ResultFormat = 'text' | 'json';
+
+/** Ways to print a result, by name of the format. Colours are for terminals only. */
+export function formatResult(result: LabResult, format: ResultFormat, options: { readonly color: boolean }): string {
+  return format === 'json' ? JSON.stringify(result, null, 2) : formatText(result, options);
+}
+
+const marks = { pass: '✓', fail: '✗', error: '!', skip: '–' } as const;
+const outcomes = { passed: 'Passed', failed: 'Not there yet', ungradable: 'Could not be graded' } as const;
+
+function formatText(result: LabResult, { color }: { readonly color: boolean }): string {
+  const paint = pc.createColors(color);
+  const paints = { pass: paint.green, fail: paint.red, error: paint.yellow, skip: paint.dim };
+  const lines: string[] = [];
+  for (const check of result.checks) {
+    const points = `${String(check.status === 'pass' ? check.points : 0)}/${String(check.points)}`;
+    lines.push(
+      `${paints[check.status](marks[check.status])} ${paint.bold(check.title)} ${paint.dim(`${points}, ${seconds(check.durationMs)}`)}`,
+    );
+    for (const [label, text] of details(check)) lines.push(...indented(label, text, paint.dim));
+  }
+  const paintOutcome = { passed: paint.green, failed: paint.red, ungradable: paint.yellow }[result.outcome];
+  const score = `${String(result.score)} of ${String(result.maxScore)} points`;
+  const how = `${result.lab}, ${result.mode}, Docker Engine ${result.engine}, ${seconds(result.durationMs)}`;
+  lines.push('', `${paintOutcome(paint.bold(outcomes[result.outcome]))}: ${score} ${paint.dim(`(${how})`)}`);
+  if (result.outcome === 'ungradable')
+    lines.push('Something went wrong on our side; nothing counts against the submission.');
+  return lines.join('\n');
+}
+
+function details(check: CheckResult): (readonly [string, string])[] {
+  if (check.status === 'pass') return [];
+  const all = [
+    ['expected', check.expected],
+    [check.status === 'fail' ? 'actual' : 'why', check.actual],
+    ['hint', check.hint],
+  ] as const;
+  return all.filter(([, text]) => text !== '');
+}
+
+const labelWidth = 10;
+
+function indented(label: string, text: string, paint: (text: string) => string): string[] {
+  return text.split('\n').map((line, index) => `    ${paint((index === 0 ? label : '').padEnd(labelWidth))}${line}`);
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+/** One line on a proof of `ballast verify`. */
+export function formatProof(proof: LabProof, { color }: { readonly color: boolean }): string {
+  const paint = pc.createColors(color);
+  const mark = proof.problem === '' ? paint.green('✓') : paint.red('✗');
+  const problem = proof.problem === '' ? '' : `\n    ${paint.red(proof.problem)}`;
+  return `${mark} ${proof.subject} ${paint.dim(`${proof.title}, ${seconds(proof.result.durationMs)}`)}${problem}`;
+}
