@@ -6,6 +6,7 @@ import type { ImageCaps } from './caps.ts';
 import type { ImageContents, ImageLayer, ImageReader } from './image-reader.ts';
 import type { ParsedLayer } from './layer.ts';
 import { readLayout } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { mergeLayers, mergedText } from './merged-view.ts';
 import { readInWorker } from './read-in-worker.ts';
 
@@ -30,37 +31,17 @@ export function createArchiveImageReader(source: ImageSource, caps: ImageCaps = 
 
   async function load(id: string, signal: AbortSignal | undefined): Promise<Contents> {
     const stream = await source.save(id, signal);
-    try {
-      const archive = await readInWorker(stream, { caps, known: new Set(layers.keys()) }, signal);
-      const layout = readLayout(archive.documents);
-      const parsed = layout.layers.map(({ name }) => {
-        const target = archive.links.get(name) ?? name;
-        const layer = archive.layers.get(target) ?? layers.get(target);
-        if (layer === undefined) throw malformed(`its layer ${name} is missing`);
-        // Only the OCI layout names layers by their content; the classic one's names mean nothing elsewhere.
-        if (target.startsWith('blobs/sha256/')) layers.set(target, layer);
-        return layer;
-      });
-      const merged = mergeLayers(parsed);
-      const text = new Map<string, string>();
-      for (const path of ['etc/passwd', 'etc/group']) {
-        const found = mergedText(parsed, merged, path);
-        if (found !== undefined) text.set(path, found);
-      }
-      return {
-        sizeBytes: parsed.reduce((total, layer) => total + layer.sizeBytes, 0),
-        layers: parsed.map((layer, index): ImageLayer => {
-          const { digest = '', createdBy = '' } = layout.layers[index] ?? {};
-          const { sizeBytes, entries, whiteouts, opaque } = layer;
-          return { digest, createdBy, sizeBytes, entries, whiteouts, opaque };
-        }),
-        config: layout.config,
-        merged,
-        text,
-      };
-    } finally {
-      stream.destroy();
-    }
+    const archive = await readInWorker(stream, { caps, known: new Set(layers.keys()) }, signal);
+    const layout = readLayout(archive.documents);
+    const parsed = layout.layers.map(({ name }) => {
+      const target = archive.links.get(name) ?? name;
+      const layer = archive.layers.get(target) ?? layers.get(target);
+      if (layer === undefined) throw malformed(`its layer ${name} is missing`);
+      // Only the OCI layout names layers by their content; the classic one's names mean nothing elsewhere.
+      if (target.startsWith('blobs/sha256/')) layers.set(target, layer);
+      return layer;
+    });
+    return assemble(layout, parsed);
   }
 
   async function remember(id: string, signal: AbortSignal | undefined): Promise<Contents> {
@@ -97,6 +78,27 @@ export function createArchiveImageReader(source: ImageSource, caps: ImageCaps = 
 }
 
 type Contents = Omit<ImageContents, 'id' | 'ref'>;
+
+const textPaths = ['etc/passwd', 'etc/group'];
+
+function assemble(layout: Layout, parsed: readonly ParsedLayer[]): Contents {
+  const merged = mergeLayers(parsed);
+  const text = textPaths.flatMap((path) => {
+    const found = mergedText(parsed, merged, path);
+    return found === undefined ? [] : [[path, found] as const];
+  });
+  return {
+    sizeBytes: parsed.reduce((total, layer) => total + layer.sizeBytes, 0),
+    layers: parsed.map((layer, index): ImageLayer => {
+      const { digest = '', createdBy = '' } = layout.layers[index] ?? {};
+      const { sizeBytes, entries, whiteouts, opaque } = layer;
+      return { digest, createdBy, sizeBytes, entries, whiteouts, opaque };
+    }),
+    config: layout.config,
+    merged,
+    text: new Map(text),
+  };
+}
 
 function forgetOldest(images: Map<string, unknown>): void {
   for (const id of images.keys()) {

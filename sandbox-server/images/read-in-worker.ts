@@ -1,18 +1,18 @@
+import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { BallastError } from '../protocol/index.ts';
 import type { Archive } from './archive.ts';
 import { tooLarge } from './archive-error.ts';
-import type { Bytes } from './untar.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Bytes under way to the thread before the source has to wait. */
 const windowBytes = 4 * 1024 ** 2;
 
 /**
- * Read an archive in a thread of its own, with limits on its memory and time.
+ * Read an archive in a thread of its own, with limits on its memory and time. `source` is closed in the end.
  * @throws BallastError too_large or image_unreadable; what `source` throws; the reason of `signal`.
  */
-export async function readInWorker(source: Bytes, start: WorkerStart, signal?: AbortSignal): Promise<Archive> {
+export async function readInWorker(source: Readable, start: WorkerStart, signal?: AbortSignal): Promise<Archive> {
   signal?.throwIfAborted();
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: start,
@@ -50,12 +50,14 @@ export async function readInWorker(source: Bytes, start: WorkerStart, signal?: A
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
     flow.stop();
+    // A source that has gone silent would be waited for for ever.
+    source.destroy();
     await Promise.all([worker.terminate(), sending.catch(() => undefined)]);
   }
 }
 
-async function send(source: Bytes, worker: Worker, flow: Flow): Promise<void> {
-  for await (const chunk of source) {
+async function send(source: Readable, worker: Worker, flow: Flow): Promise<void> {
+  for await (const chunk of source as AsyncIterable<Uint8Array>) {
     if (flow.stopped) return;
     // A copy, since the buffer goes over to the thread and this one may be a part of somebody's larger buffer.
     const bytes = new Uint8Array(chunk);
