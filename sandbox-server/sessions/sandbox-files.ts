@@ -119,12 +119,14 @@ export async function writeFile(
 ): Promise<string> {
   if (bytes.length > maxFileBytes) throw new BallastError('too_large');
   const required = typeof condition === 'string' ? condition : condition.version;
-  await runScript(sandbox, writeScript, [checkFilePath(path), String(bytes.length), required], { stdin: bytes });
+  const parameters = [checkFilePath(path), String(bytes.length), required];
+  await sandbox.serial(() => runScript(sandbox, writeScript, parameters, { stdin: bytes }));
   return versionOf(bytes);
 }
 
 /** @throws BallastError bad_path, file_not_found, file_changed, sandbox_failed */
 export async function removeFile(sandbox: Sandbox, path: string, condition: FileCondition): Promise<void> {
   const required = typeof condition === 'string' ? condition : condition.version;
-  await runScript(sandbox, removeScript, [checkFilePath(path), required]);
+  const parameters = [checkFilePath(path), required];
+  await sandbox.serial(() => runScript(sandbox, removeScript, parameters));
 }

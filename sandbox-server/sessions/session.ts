@@ -5,6 +5,7 @@ import type { ImageReader } from '../images/image-reader.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError, type EventMessage, type SessionView } from '../protocol/index.ts';
 import type { SessionRecord } from '../store/session-store.ts';
+import { createSerial, type Serial } from './serial.ts';
 import { nextStatus, type SessionStatus } from './session-status.ts';
 
 /** A session's sandbox while it can be used. */
@@ -12,6 +13,8 @@ export interface Sandbox {
   readonly id: string;
   readonly shell: SandboxShell;
   readonly images: ImageReader;
+  /** For changes of files: between looking at a version and replacing it no other may come. */
+  readonly serial: Serial;
   /** The lab folder in it. */
   readonly labDir: string;
   /** Aborts when it is about to go, with a BallastError that says why. */
@@ -84,6 +87,7 @@ export class Session {
         id: status.sandboxId,
         shell,
         images: createSandboxImages(shell),
+        serial: createSerial(),
         labDir: this.labDir,
         signal: this.#life.signal,
       };
