@@ -27,6 +27,8 @@ export interface TerminalSocketOptions extends Pick<SocketOptions, 'backoff' | '
 
 /** Bytes of keystrokes in one frame; a long paste goes as several. */
 const chunkBytes = 32 * 1024;
+/** Characters kept of what is typed before the shell is there. */
+const typeAheadLength = 4096;
 
 /** One terminal's connection: reconnects, replays, acknowledges what was drawn. */
 export class TerminalSocket {
@@ -36,6 +38,9 @@ export class TerminalSocket {
   readonly #encoder = new TextEncoder();
   #size: { cols: number; rows: number };
   #unacknowledged = 0;
+  #typedAhead = '';
+  /** Whether the connection broke since there was last a shell. */
+  #lost = false;
   /** Counts connections, so that late `rendered` calls of an old one do not acknowledge on the new one. */
   #generation = 0;
 
@@ -61,7 +66,11 @@ export class TerminalSocket {
     });
     this.#socket.state.subscribe((state) => {
       if (state.kind === 'closed' && state.code === closeCodes.exited) this.#shell.set('ended');
-      else if (state.kind !== 'open' && this.#shell.value === 'ready') this.#shell.set('attaching');
+      else if (state.kind === 'waiting' || state.kind === 'closed') {
+        this.#lost = true;
+        this.#typedAhead = '';
+        if (this.#shell.value === 'ready') this.#shell.set('attaching');
+      }
     });
   }
 
@@ -73,8 +82,15 @@ export class TerminalSocket {
     return this.#shell;
   }
 
-  /** Types `text` into the shell. Dropped, with false, while there is no shell to type into. */
+  /**
+   * Types `text` into the shell. What comes before the shell is there waits for it; but after a lost connection
+   * it is dropped, with false: nobody should type blind.
+   */
   write(text: string): boolean {
+    if (this.#shell.value === 'attaching' && !this.#lost) {
+      this.#typedAhead = (this.#typedAhead + text).slice(0, typeAheadLength);
+      return true;
+    }
     if (this.#shell.value !== 'ready') return false;
     const bytes = this.#encoder.encode(text);
     for (let start = 0; start < bytes.length; start += chunkBytes) {
@@ -116,7 +132,10 @@ export class TerminalSocket {
 
   /** Starts a new shell after the last one ended, or tries a lost connection at once. */
   restart(): void {
-    if (this.#shell.value === 'ended') this.#shell.set('attaching');
+    if (this.#shell.value === 'ended') {
+      this.#shell.set('attaching');
+      this.#lost = false;
+    }
     this.#socket.retryNow();
   }
 
@@ -142,6 +161,14 @@ export class TerminalSocket {
     this.#send({ type: 'resize', ...this.#size });
   }
 
+  #attached(): void {
+    this.#lost = false;
+    this.#shell.set('ready');
+    const early = this.#typedAhead;
+    this.#typedAhead = '';
+    if (early !== '') this.write(early);
+  }
+
   #output(bytes: Uint8Array): void {
     const generation = this.#generation;
     this.#handlers.onData(bytes, () => {
@@ -160,7 +187,7 @@ export class TerminalSocket {
         this.#handlers.onReset();
         break;
       case 'ready':
-        this.#shell.set('ready');
+        this.#attached();
         break;
       case 'exit':
         this.#shell.set('ended');
