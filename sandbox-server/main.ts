@@ -32,7 +32,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
 
 /** An address of "::1" goes into brackets in a URL (RFC 3986). */
 function toUrl({ address, port, family }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${String(port)}`;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /**
@@ -65,7 +65,10 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
     await app.close();
     throw error;
   }
-  const urls = app.addresses().map(toUrl);
+  const urls = app
+    .addresses()
+    .filter((address) => typeof address !== 'string')
+    .map(toUrl);
   process.stdout.write(`\n${pc.bold('Ballast')} is ready: ${urls.map((url) => pc.cyan(url)).join('  ')}\n`);
   process.stdout.write(pc.dim(`Ctrl-C stops it.${logFile === null ? '' : ` Log: ${logFile}`}\n`));
   const signal = await stopped;

@@ -29,7 +29,9 @@ async function main(): Promise<number> {
   const tallies: Tally[] = [
     await runStep('Formatting (prettier)', 'prettier', ['--check', '--log-level', 'warn', '.']),
     await runStep('Types of the protocol (tsc)', 'tsc', ['-p', 'sandbox-server/protocol']),
-    await runStep('Types of the server and tests (tsc)', 'tsc', ['-p', 'sandbox-server']),
+    await runStep('Types of the server (tsc)', 'tsc', ['-p', 'sandbox-server']),
+    await runStep('Types of the tests (tsc)', 'tsc', ['-p', 'tests']),
+    await runStep('Types of the client (tsc)', 'tsc', ['-p', 'src/client']),
     await runStep('Types of the site (astro check)', 'astro', ['check', '--minimumFailingSeverity', 'warning']),
     await runStep('Types of the components (svelte-check)', 'svelte-check', [
       '--tsconfig',

@@ -32,10 +32,20 @@ export async function doctor(): Promise<void> {
       const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
       return [
         (await engine.findImage(ref)) === null
-          ? { title: 'Sandbox image', status: 'warn', detail: 'not built yet', hint: '"npm start" or "npx ballast setup" builds it.' }
+          ? {
+              title: 'Sandbox image',
+              status: 'warn',
+              detail: 'not built yet',
+              hint: '"npm start" or "npx ballast setup" builds it.',
+            }
           : { title: 'Sandbox image', status: 'ok', detail: ref },
         stores.length === 0
-          ? { title: 'Base images', status: 'warn', detail: 'not obtained yet', hint: '"npm start" or "npx ballast setup" obtains them.' }
+          ? {
+              title: 'Base images',
+              status: 'warn',
+              detail: 'not obtained yet',
+              hint: '"npm start" or "npx ballast setup" obtains them.',
+            }
           : { title: 'Base images', status: 'ok', detail: stores.join(', ') },
         { title: 'Labs', status: 'ok', detail: [...labs.keys()].join(', ') },
       ];
@@ -43,6 +53,8 @@ export async function doctor(): Promise<void> {
   });
   print(findings);
   const bad = findings.filter(({ status }) => status === 'bad').length;
-  process.stdout.write(bad === 0 ? '\nNothing is wrong.\n' : `\n${String(bad)} thing${bad === 1 ? ' is' : 's are'} wrong.\n`);
+  process.stdout.write(
+    bad === 0 ? '\nNothing is wrong.\n' : `\n${String(bad)} thing${bad === 1 ? ' is' : 's are'} wrong.\n`,
+  );
   process.exitCode = bad === 0 ? 0 : 1;
 }

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { loadConfig, type Config } from '../config.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { checkKinds } from '../checks/kinds/index.ts';
+import type { GraderOptions } from '../grading/index.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
+import { BallastError } from '../protocol/index.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { prepare, type Prepared } from '../setup/prepare.ts';
@@ -22,9 +24,12 @@ export interface Environment {
 export async function prepareFor(options: {
   withSite: boolean;
   overrides?: { host?: string | undefined; port?: number | undefined };
+  /** Called before set-up begins: the place to refuse a lab that does not exist. */
+  onLabs?: (labs: ReadonlyMap<string, Lab>) => void;
 }): Promise<Environment> {
   const config = loadConfig(process.env, options.overrides);
   const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
+  options.onLabs?.(labs);
   const hostId = readHostId(config.home);
   const refs = [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
   const prepared = await prepare({
@@ -37,4 +42,36 @@ export async function prepareFor(options: {
     withSite: options.withSite,
   });
   return { config, hostId, labs, prepared };
+}
+
+/** What grading needs of it. Ctrl-C ends the grading and removes its sandbox. */
+export function graderOptions({ config, hostId, prepared }: Environment): GraderOptions {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interrupted.abort(new BallastError('shutting_down', { message: 'Interrupted.' }));
+    });
+  }
+  return {
+    engine: prepared.engine,
+    image: prepared.image,
+    storeVolume: prepared.store.volume,
+    hostId,
+    limits: config.sandbox,
+    startTimeoutMs: config.sandbox.startSeconds * 1000,
+    signal: interrupted.signal,
+  };
+}
+
+/**
+ * A lab by the id that was typed.
+ * @throws BallastError lab_not_found, naming those that are there
+ */
+export function findLab(labs: ReadonlyMap<string, Lab>, id: string): Lab {
+  const lab = labs.get(id);
+  if (lab !== undefined) return lab;
+  throw new BallastError('lab_not_found', {
+    message: `There is no lab "${id}".`,
+    hint: `These are there: ${[...labs.keys()].join(', ')}.`,
+  });
 }
