@@ -8,7 +8,10 @@ export default {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: String.raw`\.d\.ts$|^bin/|\.config\.|^src/(pages|content)|index\.ts$` },
+      from: {
+        orphan: true,
+        pathNot: String.raw`\.d\.ts$|^bin/|\.config\.|^src/(pages|content)|index\.ts$|^src/components/`,
+      },
       to: {},
     },
     {
