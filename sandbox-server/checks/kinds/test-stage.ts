@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint } from '../build-hints.ts';
 import { describeFailure } from '../build-log.ts';
-import type { CheckKind, Verdict } from '../check-kind.ts';
+import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { parseStages, readLabFile } from '../dockerfile.ts';
@@ -23,13 +23,14 @@ const schema = z.strictObject({
 });
 type Parameters = z.output<typeof schema>;
 
-const buildTimeoutMs = 180_000;
+const buildTimeoutMs = 300_000;
 
 /**
  * Tests run in a stage of their own: its build passes with the learner's tests and fails, in that stage and because
- * of the test, when one is broken. The stage is built by name, since a build of the image skips it, and anew, whatever
- * the cache holds. The broken test prints a word that is put together as it runs, so that neither a stage that always
- * fails nor one that merely prints its files can pass. All happens in a copy: the learner's files are never touched.
+ * of the test, when one is broken. The stage is built by name, since a build of the image skips it. As it is, a result
+ * of the cache will do, which is of the very same files; with the broken test it is built anew. The broken test prints
+ * a word that is put together as it runs, so that neither a stage that always fails nor one that merely prints its
+ * files can pass. All happens in a copy: the learner's files are never touched.
  */
 export const testStage: CheckKind<Parameters> = {
   name: 'test-stage',
@@ -37,55 +38,55 @@ export const testStage: CheckKind<Parameters> = {
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
-    const { target, context: folder, dockerfile } = parameters;
+    const { target } = parameters;
     const expected = `"docker build --target ${target}" runs the tests: it passes as they are, and fails when one is broken.`;
-    const fail = (actual: string, hint: string): Verdict => ({ status: 'fail', expected, actual, hint });
-
-    const text = await readLabFile(context, posix.join(folder, dockerfile));
-    if (text === null) return fail(`There is no ${dockerfile}.`, 'It must lie at the top of the lab folder.');
-    const stages = parseStages(text);
-    const misplaced = judgeStages(stages, target);
-    if (misplaced !== undefined) return fail(misplaced.actual, misplaced.hint);
-    const stage = stages.find(({ name }) => name === target);
-
-    return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
-      const request = {
-        context: copy.dir,
-        dockerfile,
-        target,
-        freshStage: target,
-        timeoutMs: buildTimeoutMs,
-        signal: context.signal,
-      };
-      const asTheyAre = await dockerBuild(context.shell, request);
-      if (asTheyAre.status === 'timed-out')
-        return fail(
-          `The stage "${target}" was still building after ${String(buildTimeoutMs / 60_000)} minutes.`,
-          'Look for a test or a step that never ends.',
-        );
-      if (asTheyAre.status === 'failed')
-        return fail(
-          `With the tests as they are, ${decapitalize(describeFailure(asTheyAre.failure))}`,
-          buildHint(asTheyAre.failure),
-        );
-
-      const words = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')] as const;
-      await copy.write(
-        parameters.breakFile,
-        parameters.breakWith.replaceAll('{{first}}', words[0]).replaceAll('{{second}}', words[1]),
-      );
-      const broken = await dockerBuild(context.shell, request);
-      const wrong = judgeBroken(broken, words.join('-'), target, stage);
-      if (wrong !== undefined) return fail(wrong.actual, wrong.hint);
-      const step = broken.status === 'failed' ? broken.failure.instruction : '';
-      return { status: 'pass', expected, actual: `It does: with a broken test, ${step} fails and so does the build.` };
-    });
+    const judged = await judge(parameters, context);
+    if ('failingStep' in judged) {
+      const actual = `It does: with a broken test, ${judged.failingStep} fails and so does the build.`;
+      return { status: 'pass', expected, actual };
+    }
+    return { status: 'fail', expected, ...judged };
   },
 };
 
 interface Wrong {
   readonly actual: string;
   readonly hint: string;
+}
+
+async function judge(parameters: Parameters, context: CheckContext): Promise<Wrong | { readonly failingStep: string }> {
+  const { target, context: folder, dockerfile, breakFile, breakWith } = parameters;
+  const text = await readLabFile(context, posix.join(folder, dockerfile));
+  if (text === null) return { actual: `There is no ${dockerfile}.`, hint: 'It must lie at the top of the lab folder.' };
+  const stages = parseStages(text);
+  const misplaced = judgeStages(stages, target);
+  if (misplaced !== undefined) return misplaced;
+
+  return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+    const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
+    const asTheyAre = judgeUnbroken(await dockerBuild(context.shell, request), target);
+    if (asTheyAre !== undefined) return asTheyAre;
+
+    const [first, second] = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')];
+    await copy.write(breakFile, breakWith.replaceAll('{{first}}', first).replaceAll('{{second}}', second));
+    const broken = await dockerBuild(context.shell, { ...request, freshStage: target });
+    const stage = stages.find(({ name }) => name === target);
+    const wrong = judgeBroken(broken, `${first}-${second}`, target, stage);
+    return wrong ?? { failingStep: broken.status === 'failed' ? broken.failure.instruction : '' };
+  });
+}
+
+/** What is wrong with how the stage took the tests as they are, if anything. */
+function judgeUnbroken(outcome: BuildOutcome, target: string): Wrong | undefined {
+  if (outcome.status === 'built') return undefined;
+  if (outcome.status === 'timed-out') {
+    return {
+      actual: `The stage "${target}" was still building after ${String(buildTimeoutMs / 60_000)} minutes.`,
+      hint: 'Look for a test or a step that never ends.',
+    };
+  }
+  const { failure } = outcome;
+  return { actual: `With the tests as they are, ${decapitalize(describeFailure(failure))}`, hint: buildHint(failure) };
 }
 
 /** What is wrong with the place of the test stage among the others, if anything. */

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { lastLines, plainText } from './plain-text.ts';
+
+it.each<[string, string, string]>([
+  ['colours', '\u001b[1;31merror\u001b[0m: x', 'error: x'],
+  ['a window title', '\u001b]0;evil\u0007text', 'text'],
+  ['a link', '\u001b]8;;http://x\u001b\\here\u001b]8;;\u001b\\', 'here'],
+  ['a charset switch', '\u001b(0lqk', 'lqk'],
+  ['lone control characters', 'a\u0000b\u0008c\u007fd\u009be', 'abcde'],
+  ['text that runs backwards', 'a\u202Egpj.exe\u2066', 'agpj.exe'],
+  ['a progress line that overwrites itself', '10%\r50%\rdone\nnext', 'done\nnext'],
+  ['lines of Windows', 'a\r\nb', 'a\nb'],
+  ['tabs', 'a\tb', 'a    b'],
+])('takes out %s', (_, text, clean) => {
+  expect(plainText(text)).toBe(clean);
+});
+
+it('keeps newlines and other alphabets, and cuts between characters', () => {
+  expect(plainText('Größe\n数\n')).toBe('Größe\n数');
+  expect(plainText('😀'.repeat(10), 4)).toBe('😀😀😀…');
+});
+
+it('gives the last lines that say something', () => {
+  expect(lastLines('a\n\nb\n  \nc\n', 2)).toBe('b\nc');
+});
