@@ -1,6 +1,8 @@
 /** What a terminal's view lets its pane do with it. */
 export interface TerminalHandle {
   focus(): void;
+  /** Sends keys as if they were pressed. */
+  type(keys: string): void;
   /** Gives false when nothing was copied. */
   copy(): Promise<boolean>;
   /** Gives false when the browser does not let us read the clipboard. */

@@ -15,6 +15,9 @@ export function terminalTheme(): ITheme {
     cursor: color('cursor'),
     cursorAccent: color('bg'),
     selectionBackground: color('selection'),
+    scrollbarSliderBackground: `${color('8')}40`,
+    scrollbarSliderHoverBackground: `${color('8')}70`,
+    scrollbarSliderActiveBackground: `${color('8')}90`,
   };
   for (const [index, name] of ansi.entries()) {
     theme[name] = color(String(index));

@@ -1,8 +1,16 @@
-import type { EventMessage, FileEntry, ImageView } from '../../../sandbox-server/protocol/index.ts';
+import { z } from 'zod';
+import {
+  labResult,
+  sessionId,
+  type EventMessage,
+  type FileEntry,
+  type ImageView,
+} from '../../../sandbox-server/protocol/index.ts';
 import { createApi, explain, type Api } from '../../client/api.ts';
 import { begin, emptyBoard, finish, settle, updateBoard, type CheckSummary } from '../../client/check-board.ts';
 import { Listeners } from '../../client/listeners.ts';
 import type { ConnectionState } from '../../client/reconnecting-socket.ts';
+import { parseMessage } from '../../client/parse-message.ts';
 import { SessionController, type SandboxState } from '../../client/session-controller.ts';
 import { forgivingStore, type KeyValueStore } from '../../client/storage.ts';
 import { showView, type View } from './views.ts';
@@ -14,6 +22,9 @@ export interface WorkspaceLab {
   readonly minutes: number;
   readonly checks: readonly CheckSummary[];
 }
+
+/** The last result as it is kept in the browser, for the session that it belongs to. */
+const keptResult = z.object({ session: sessionId, result: labResult });
 
 const quietErrors: ReadonlySet<string> = new Set(['session_not_found', 'unauthorized', 'shutting_down']);
 
@@ -95,11 +106,22 @@ export class WorkspaceModel {
     this.#runPending = true;
     try {
       this.board = finish(this.board, await this.api.runChecks(this.sessionId, ids));
+      if (ids === undefined)
+        this.storage.setItem(this.#resultKey, JSON.stringify({ session: this.sessionId, result: this.board.result }));
     } catch (error) {
       this.board = settle(this.board);
       this.checksError = explain(error);
     } finally {
       this.#runPending = false;
+    }
+  }
+
+  /** A new container; starting over also forgets what the checks said. Rejects as the API does. */
+  async reset(files: 'keep' | 'restore'): Promise<void> {
+    await this.controller.reset(files);
+    if (files === 'restore') {
+      this.board = emptyBoard(this.lab.checks);
+      this.storage.removeItem(this.#resultKey);
     }
   }
 
@@ -154,6 +176,16 @@ export class WorkspaceModel {
     }
   }
 
+  get #resultKey(): string {
+    return `ballast.result.${this.lab.id}`;
+  }
+
+  /** What the checks last said, before the page was loaded again. */
+  #restoreResult(): void {
+    const kept = parseMessage(keptResult, this.storage.getItem(this.#resultKey) ?? '');
+    if (kept?.session === this.sessionId) this.board = finish(this.board, kept.result);
+  }
+
   async #listFiles(): Promise<void> {
     if (this.sandbox.kind !== 'ready') return;
     this.#listAgain = false;
@@ -181,6 +213,7 @@ export class WorkspaceModel {
       this.files = null;
       void this.refreshFiles();
       void this.#refreshImages();
+      if (this.board.result === null) this.#restoreResult();
     }
     if (state.kind === 'none') {
       this.board = emptyBoard(this.lab.checks);
