@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { buildHint, isEngineFault } from './build-hints.ts';
+import { describeFailure, parseBuildFailure } from './build-log.ts';
+
+const failedStep = (step: string, output: string, error: string): string => `#8 ${step}
+#8 0.312 ${output}
+#8 ERROR: ${error}
+------
+ > ${step}:
+0.312 ${output}
+------
+Dockerfile:7
+--------------------
+   6 |     COPY . .
+   7 | >>> RUN go build -o /greeter .
+--------------------
+ERROR: failed to solve: ${error}
+`;
+const exit = (code: number): string =>
+  `process "/bin/sh -c x" did not complete successfully: exit code: ${String(code)}`;
+
+describe('parseBuildFailure', () => {
+  it('finds the step, its stage, its line and what it printed', () => {
+    const failure = parseBuildFailure(
+      failedStep('[build 4/4] RUN go build -o /greeter .', 'main.go:5:2: "os" imported and not used', exit(1)),
+    );
+    expect(failure).toMatchObject({
+      stage: 'build',
+      instruction: 'RUN go build -o /greeter .',
+      line: 7,
+      exitCode: 1,
+      output: 'main.go:5:2: "os" imported and not used',
+    });
+    expect(describeFailure(failure)).toBe(
+      'The build failed at [build 4/4] RUN go build -o /greeter . (line 7 of the Dockerfile):\nmain.go:5:2: "os" imported and not used',
+    );
+  });
+
+  it.each([
+    ['[linux/amd64 test 2/2] RUN go test ./...', 'test'],
+    ['[stage-2 1/3] COPY a b', 'stage-2'],
+    ['[internal] load metadata for docker.io/library/nope:1', ''],
+  ])('knows the stage of %s', (step, stage) => {
+    expect(parseBuildFailure(failedStep(step, 'x', exit(1))).stage).toBe(stage);
+  });
+
+  it('is not fooled by a step that prints what looks like another', () => {
+    const log = failedStep('[build 2/2] RUN echo', '------\n#8 0.4  > [test 2/2] RUN go test:', exit(1)).replace(
+      '0.312 ------',
+      '0.312 ------',
+    );
+    expect(parseBuildFailure(log).stage).toBe('build');
+  });
+
+  it('has a last word even for a log that is none', () => {
+    expect(parseBuildFailure('something broke\n')).toMatchObject({
+      step: '',
+      error: 'something broke',
+      exitCode: null,
+      line: 0,
+    });
+  });
+});
+
+describe('buildHint', () => {
+  it.each<[string, string, string, RegExp]>([
+    [
+      'a syntax line',
+      'resolve image config for docker-image://docker.io/docker/dockerfile:1',
+      'failed to do request: dial tcp: lookup registry',
+      /# syntax=/,
+    ],
+    [
+      'an image that is not here',
+      '[internal] load metadata for docker.io/library/golang:1.99',
+      'golang:1.99: failed to resolve source metadata for docker.io/library/golang:1.99: dial tcp',
+      /"golang:1\.99" is neither/,
+    ],
+    [
+      'a COPY of nothing',
+      '[build 2/2] COPY nope .',
+      'failed to compute cache key: failed to calculate checksum of ref x: "/nope": not found',
+      /COPY did not find/,
+    ],
+    [
+      'a shell that is not there',
+      '[stage-1 2/2] RUN id',
+      'process "/bin/sh -c id" did not complete successfully: exec: "/bin/sh": stat /bin/sh: no such file or directory',
+      /RUN needs a shell/,
+    ],
+    ['too little memory', '[build 2/2] RUN x', exit(137), /out of memory/],
+    ['a program that is not there', '[build 2/2] RUN x', exit(127), /not in the image/],
+    ['a mistake in the syntax', '', 'dockerfile parse error on line 3: unknown instruction: FORM', /syntax/],
+    ['anything else', '[build 2/2] RUN x', exit(1), /Run the same build/],
+  ])('names %s', (_, step, error, hint) => {
+    expect(buildHint(parseBuildFailure(failedStep(step, 'x', error)))).toMatch(hint);
+  });
+
+  it('names the network that is not there', () => {
+    const log = failedStep(
+      '[build 3/4] RUN go mod download',
+      'dial tcp: lookup modules.example: no such host',
+      exit(1),
+    );
+    expect(buildHint(parseBuildFailure(log))).toMatch(/no network/);
+  });
+});
+
+it("tells the engine's faults from the learner's", () => {
+  expect(isEngineFault(parseBuildFailure('ERROR: Cannot connect to the Docker daemon at unix:///x\n'))).toBe(true);
+  expect(isEngineFault(parseBuildFailure('ERROR: failed to solve: write /x: no space left on device\n'))).toBe(true);
+  expect(isEngineFault(parseBuildFailure(failedStep('[b 1/1] RUN x', 'no space left on device', exit(1))))).toBe(false);
+});
