@@ -29,8 +29,8 @@ export type TerminalClientMessage = z.infer<typeof terminalClientMessage>;
 
 /** Control messages of a terminal socket, server to client. Terminal output is binary frames. */
 export const terminalServerMessage = z.discriminatedUnion('type', [
-  /** The binary frames until `ready` are the scrollback of a shell that was already there. */
-  z.strictObject({ type: z.literal('replay'), bytes: z.number().int().nonnegative() }),
+  /** What a shell that was already there has printed comes again: clear the screen and its scrollback. */
+  z.strictObject({ type: z.literal('replay') }),
   /** The shell is attached; keystrokes are welcome. */
   z.strictObject({ type: z.literal('ready'), name: z.string(), resumed: z.boolean() }),
   /** The shell has ended. */

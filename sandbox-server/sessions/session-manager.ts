@@ -198,7 +198,7 @@ export class SessionManager {
       const session = this.#add(record, lab);
       if (record.state === 'ready' && record.sandboxId !== null) {
         session.become({ kind: 'ready', sandboxId: record.sandboxId });
-        refreshTerminals(session).catch((error: unknown) => {
+        await refreshTerminals(session).catch((error: unknown) => {
           logger.warn({ err: error, session: session.id }, 'terminals not listed');
         });
         logger.info({ session: session.id }, 'session taken up');

@@ -31,6 +31,8 @@ export class Session {
   readonly createdAt: Date;
   /** Terminals that are open in the sandbox, watched or not. */
   readonly terminals = new Set<string>();
+  /** Views of terminals that are open in this server, by the terminal's name. */
+  readonly views = new Map<string, number>();
   expiresAt: Date;
   /** Checks are running. */
   checking = false;

@@ -3,14 +3,11 @@ import { BallastError, terminalName } from '../protocol/index.ts';
 import type { Session } from './session.ts';
 
 const program = '/usr/local/bin/ballast-terminal';
-const maxHistoryBytes = 8 * 1024 * 1024;
 
-/** A view of a shell. */
+/** A view of a shell. It begins with what the shell has printed so far. */
 export interface OpenTerminal {
   /** Whether the shell was there before. */
   readonly resumed: boolean;
-  /** Its scrollback, above the screen; lines end in LF. */
-  readonly history: string;
   readonly exec: TerminalExec;
 }
 
@@ -18,20 +15,30 @@ export interface OpenTerminal {
 export async function refreshTerminals(session: Session): Promise<void> {
   const sandbox = session.use();
   const result = await sandbox.shell.run([program, '--list'], { timeoutMs: 10_000, signal: sandbox.signal });
-  const names = result.stdout.split('\n').filter((name) => terminalName.safeParse(name).success);
+  const listed = result.stdout.split('\n').filter((name) => terminalName.safeParse(name).success);
   session.terminals.clear();
-  for (const name of names) session.terminals.add(name);
+  for (const name of [...listed, ...session.views.keys()]) session.terminals.add(name);
 }
 
 async function claim(session: Session, name: string): Promise<void> {
-  if (session.terminals.has(name)) return;
-  if (session.terminals.size >= session.lab.terminals) await refreshTerminals(session);
-  if (session.terminals.size >= session.lab.terminals && !session.terminals.has(name)) {
+  const isFull = (): boolean => !session.terminals.has(name) && session.terminals.size >= session.lab.terminals;
+  if (isFull()) await refreshTerminals(session);
+  if (isFull()) {
     throw new BallastError('too_many_terminals', {
       message: `This lab allows no more than ${session.lab.terminals} terminals.`,
     });
   }
   session.terminals.add(name);
+}
+
+/** Counts a view of a terminal; returns how to end that. */
+function enterView({ views }: Session, name: string): () => void {
+  views.set(name, (views.get(name) ?? 0) + 1);
+  return () => {
+    const left = (views.get(name) ?? 1) - 1;
+    if (left > 0) views.set(name, left);
+    else views.delete(name);
+  };
 }
 
 /**
@@ -45,23 +52,19 @@ export async function openTerminal(
   size: { readonly cols: number; readonly rows: number },
 ): Promise<OpenTerminal> {
   const sandbox = session.use();
+  const resumed = session.terminals.has(name);
   await claim(session, name);
+  // Until its shell is there, the sandbox does not list it: its view stands for it.
+  const leave = enterView(session, name);
   try {
-    const history = await sandbox.shell.run([program, '--history', name], {
-      timeoutMs: 10_000,
-      maxOutputBytes: maxHistoryBytes,
-      signal: sandbox.signal,
-    });
-    const resumed = history.exitCode === 0;
-    const exec = await engine.execTerminal(
-      sandbox.id,
-      { argv: [program, name, sandbox.labDir], user: 'learner', cwd: '/home/learner' },
-      size,
-    );
+    const spec = { argv: [program, name, sandbox.labDir], user: 'learner', cwd: '/home/learner' } as const;
+    const exec = await engine.execTerminal(sandbox.id, spec, size);
+    exec.stream.once('close', leave);
     if (!resumed) session.announce();
-    return { resumed, history: resumed ? history.stdout : '', exec };
+    return { resumed, exec };
   } catch (error) {
-    await refreshTerminals(session).catch(() => undefined);
+    leave();
+    if (!resumed) session.terminals.delete(name);
     throw error;
   }
 }

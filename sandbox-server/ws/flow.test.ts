@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFlowControl } from './flow-control.ts';
 import { createOutputBatcher } from './output-batcher.ts';
 import { createRateMeter } from './rate-meter.ts';
-import { toReplay } from './scrollback.ts';
 
 describe('flow control', () => {
   test('pauses above the high mark and goes on at the low one', () => {
@@ -69,18 +68,5 @@ describe('the output batcher', () => {
     batcher.push(Buffer.alloc(6));
     expect(sent).toEqual([10, 10, 5, 10, 2]);
     batcher.stop();
-  });
-});
-
-describe('scrollback', () => {
-  test('ends lines as a terminal wants them and leaves the screen empty', () => {
-    expect(toReplay('one\ntwo\n', 3, 1000).toString()).toBe('one\r\ntwo\r\n\u001b[0m\r\n\r\n');
-    expect(toReplay('one', 2, 1000).toString()).toBe('one\r\n\u001b[0m\r\n');
-  });
-  test('is nothing when there is none', () => {
-    expect(toReplay('', 24, 1000)).toHaveLength(0);
-  });
-  test('keeps the newest whole lines when there is too much', () => {
-    expect(toReplay('aaaa\nbbbb\ncccc\n', 1, 12).toString()).toBe('bbbb\r\ncccc\r\n\u001b[0m');
   });
 });

@@ -15,16 +15,13 @@ import { forgetTerminal, killTerminal, openTerminal, type OpenTerminal } from '.
 import { closeCodeFor, createConnection } from './connection.ts';
 import { createFlowControl } from './flow-control.ts';
 import { createOutputBatcher } from './output-batcher.ts';
-import { toReplay } from './scrollback.ts';
 
-/** What tmux takes as "let go of this view" (see the sandbox image's tmux.conf). */
+/** What ballast-terminal takes as "let go of this view". */
 const detachKey = '\u001b[5099~';
 const detachWaitMs = 1000;
 /** Largest binary frame that we send. */
 const frameBytes = 64 * 1024;
 const quietMs = 4;
-/** No more scrollback than the flow control lets through without an answer of the client. */
-const maxReplayBytes = highWaterBytes - frameBytes;
 
 export interface TerminalConnectionOptions {
   readonly socket: WebSocket;
@@ -38,7 +35,7 @@ export interface TerminalConnectionOptions {
   readonly onShellEnded: (session: Session) => void;
 }
 
-/** Ends a view without ending its shell: tmux is asked first, since a Docker exec cannot be ended from outside. */
+/** Ends a view without ending its shell. It is asked to, since a Docker exec cannot be ended from outside. */
 function detach({ exec }: OpenTerminal): void {
   const { stream } = exec;
   const drop = setTimeout(() => {
@@ -51,7 +48,7 @@ function detach({ exec }: OpenTerminal): void {
   stream.removeAllListeners('data');
   stream.once('end', done);
   stream.once('close', done);
-  // Whatever is still to come must be read, or tmux could not end.
+  // Whatever is still to come must be read, or the view could not end.
   stream.resume();
   if (stream.writable) stream.write(detachKey);
 }
@@ -138,12 +135,6 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
   };
   signal.addEventListener('abort', onGone, { once: true });
 
-  function replay(history: string): void {
-    const bytes = toReplay(history, size.rows, maxReplayBytes);
-    connection.send({ type: 'replay', bytes: bytes.length });
-    for (let from = 0; from < bytes.length; from += frameBytes) send(bytes.subarray(from, from + frameBytes));
-  }
-
   async function ended(exec: OpenTerminal['exec']): Promise<void> {
     batcher.flush();
     if (closed || signal.aborted) return;
@@ -162,8 +153,9 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
       return;
     }
     terminal = opened;
-    const { exec, resumed, history } = opened;
-    replay(history);
+    const { exec, resumed } = opened;
+    // The view itself begins with what the shell had printed.
+    connection.send({ type: 'replay' });
     if (size !== asked) exec.resize(size.cols, size.rows).catch(fail);
     connection.send({ type: 'ready', name, resumed });
     exec.stream.on('data', (chunk: Buffer) => {

@@ -111,7 +111,7 @@ describe('TerminalSocket', () => {
 
     const second = await server.connection();
     expect(await second.next()).toEqual({ type: 'resize', cols: 80, rows: 24 });
-    second.send({ type: 'replay', bytes: 5 });
+    second.send({ type: 'replay' });
     second.socket.send(new TextEncoder().encode('$ new'));
     second.send({ type: 'ready', name: 'main', resumed: true });
     await ready(terminal);

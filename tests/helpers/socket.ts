@@ -22,18 +22,17 @@ interface OpenOptions {
   readonly protocol?: string | null;
 }
 
-async function open(
+function open(
   server: TestServer,
   path: string,
   session: TestSession | null,
   { headers = {}, protocol = subprotocol }: OpenOptions,
-): Promise<WebSocket> {
+): WebSocket {
   const authorization = session === null ? {} : { authorization: `Bearer ${session.token}` };
-  const socket = new WebSocket(`ws://127.0.0.1:${String(server.port)}${path}`, protocol === null ? [] : [protocol], {
+  return new WebSocket(`ws://127.0.0.1:${String(server.port)}${path}`, protocol === null ? [] : [protocol], {
     headers: { ...authorization, ...headers },
     perMessageDeflate: false,
   });
-  return socket;
 }
 
 /** Tries an upgrade that must be refused with an HTTP status. */
@@ -43,7 +42,7 @@ export async function refusedUpgrade(
   session: TestSession | null,
   options: OpenOptions = {},
 ): Promise<Refusal> {
-  const socket = await open(server, path, session, options);
+  const socket = open(server, path, session, options);
   const { promise, resolve, reject } = Promise.withResolvers<Refusal>();
   socket.on('error', () => undefined);
   socket.on('open', () => {
@@ -164,7 +163,7 @@ export async function openTerminal(
   options: OpenOptions & { readonly ready?: boolean } = {},
 ): Promise<TestSocket<TerminalServerMessage>> {
   const path = `/api/sessions/${session.id}/terminals/${name}?cols=80&rows=24`;
-  const socket = new TestSocket(await open(server, path, session, options), (text) =>
+  const socket = new TestSocket(open(server, path, session, options), (text) =>
     terminalServerMessage.parse(JSON.parse(text)),
   );
   await once(socket.socket, 'open');
@@ -179,7 +178,7 @@ export async function openEvents(
   id: string,
   options: OpenOptions = {},
 ): Promise<TestSocket<EventMessage>> {
-  const socket = new TestSocket(await open(server, `/api/sessions/${id}/events`, session, options), (text) =>
+  const socket = new TestSocket(open(server, `/api/sessions/${id}/events`, session, options), (text) =>
     eventMessage.parse(JSON.parse(text)),
   );
   await once(socket.socket, 'open');
