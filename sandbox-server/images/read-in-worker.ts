@@ -21,7 +21,7 @@ export async function readInWorker(source: Readable, start: WorkerStart, signal?
   const flow = new Flow();
   const outcome = Promise.withResolvers<Archive>();
   const fail = (error: unknown): void => {
-    outcome.reject(error as Error);
+    outcome.reject(error);
   };
   worker.on('message', (message: FromWorker) => {
     if (message.type === 'taken') flow.taken(message.bytes);

@@ -60,12 +60,9 @@ function drained(unpacker: Unpacker): Promise<void> {
 
 async function read(unpacker: Unpacker, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
   for await (const entry of unpacker) {
-    await onEntry({
-      header: entry.header,
-      // The package's types forget that it is null where there is no link.
-      linkTarget: (entry.header.linkname as string | null) ?? '',
-      body: entry as AsyncIterable<Uint8Array>,
-    });
+    // The package's types forget that it is null where there is no link.
+    const { linkname }: { readonly linkname: string | null } = entry.header;
+    await onEntry({ header: entry.header, linkTarget: linkname ?? '', body: entry as AsyncIterable<Uint8Array> });
     entry.resume();
   }
 }

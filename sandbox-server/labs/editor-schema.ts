@@ -23,8 +23,7 @@ export function editorSchema(kinds: CheckSchemas): string {
 const toJsonSchema = (schema: z.ZodType): JsonObject => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 
 function withoutDialect(schema: JsonObject): JsonObject {
-  const { $schema: _, ...rest } = schema;
-  return rest;
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema'));
 }
 
 function child(parent: JsonObject, key: string): JsonObject {
