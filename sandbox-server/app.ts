@@ -177,7 +177,6 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     heartbeatMs: dependencies.heartbeatMs ?? defaultHeartbeatMs,
     logger,
     publishImages: (session) => void publishImages(session, session.use(), watching),
-    onShellEnded: (session) => void manager.checkAlive(session),
   });
   app.addHook('preClose', async () => {
     // Terminals hear of the end from their session, event sockets from the upgrade handler.

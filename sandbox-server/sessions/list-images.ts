@@ -14,6 +14,7 @@ export interface BaseImage {
 
 /** One exec for both steps: which images there are, then what they are. Constant text, no words of anybody's in it. */
 const listScript = `
+set -o pipefail
 ids=$(/usr/bin/docker image ls --quiet --no-trunc | sort -u) || exit 1
 [ -n "$ids" ] || exit 0
 /usr/bin/docker image inspect --format '{"id":{{json .Id}},"tags":{{json .RepoTags}},"size":{{json .Size}},"created":{{json .Created}}}' $ids

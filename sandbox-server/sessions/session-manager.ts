@@ -1,24 +1,20 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import type { Engine, SandboxSpec } from '../engines/engine.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError, type ErrorBody } from '../protocol/index.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
 import { hashToken, newSessionId, newToken, tokenMatches } from './credentials.ts';
 import { missingImages } from './lab-list.ts';
+import { launchSandbox, type LaunchOptions } from './launch-sandbox.ts';
 import type { BaseImage } from './list-images.ts';
 import { reapLeftovers } from './reap-leftovers.ts';
 import { Session } from './session.ts';
-import { copyStartFiles } from './start-files.ts';
-import { startSandbox } from './start-sandbox.ts';
+import { SessionTimers } from './session-timers.ts';
 import { refreshTerminals } from './terminals.ts';
+import { whenStopped } from './when-stopped.ts';
 
-/** Learners are warned this long before the end. */
-const warningMs = 5 * 60_000;
 const minuteMs = 60_000;
-/** setTimeout takes no more. */
-const longestTimerMs = 2 ** 31 - 1;
-
 export interface SessionManagerOptions {
   readonly config: Config;
   readonly engine: Engine;
@@ -37,23 +33,11 @@ export interface SessionManagerOptions {
 /** A sandbox that stops again within this is not started a third time. */
 const revivalPauseMs = 60_000;
 
-interface LaunchOptions {
-  /** The data volume holds a learner's work: it must outlive a start that fails. */
-  readonly keepData: boolean;
-  /** Sandbox that must go first. */
-  readonly replace?: string;
-}
-
-interface Timers {
-  end: NodeJS.Timeout;
-  warning: NodeJS.Timeout | undefined;
-}
-
 /** Makes, finds, prolongs, resets and ends sessions, and keeps them in the database. */
 export class SessionManager {
   readonly #options: SessionManagerOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #timers = new Map<string, Timers>();
+  readonly #timers: SessionTimers;
   /** Starts under way, so that an end can call them off. */
   readonly #starts = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>();
   readonly #lastRevival = new WeakMap<Session, number>();
@@ -61,6 +45,20 @@ export class SessionManager {
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
+    this.#timers = new SessionTimers({
+      onEnd: (session) => {
+        this.end(session, 'expired').catch((error: unknown) => {
+          options.logger.error(
+            { err: error },
+            'a sandbox could not be removed; the next start of the server tries again',
+          );
+        });
+      },
+      onWarning: (session) => {
+        const text = 'This sandbox ends in 5 minutes, with all that is in it. Extend it to go on.';
+        session.publish({ type: 'notice', level: 'warning', text });
+      },
+    });
   }
 
   /** Sessions that hold a sandbox or are getting one. */
@@ -118,7 +116,7 @@ export class SessionManager {
     const wanted = Math.min(Date.now() + minutes * minuteMs, latest);
     session.expiresAt = new Date(Math.max(session.expiresAt.getTime(), wanted));
     this.#save(session);
-    this.#setTimers(session);
+    this.#timers.set(session);
     session.announce();
   }
 
@@ -137,36 +135,13 @@ export class SessionManager {
     this.#launch(session, { keepData, ...(status.kind === 'ready' ? { replace: status.sandboxId } : {}) });
   }
 
-  /**
-   * Looks whether a session's sandbox still runs. One that stopped (killed from outside, out of memory) is started
-   * again around its files; one that stops again soon after has failed.
-   */
-  async checkAlive(session: Session): Promise<void> {
-    const { engine, logger } = this.#options;
-    const { status } = session;
-    if (status.kind !== 'ready') return;
-    const record = await engine.inspectSandbox(status.sandboxId).catch(() => undefined);
-    // No answer says nothing of the sandbox; and a reset may have come first.
-    if (record === undefined || record?.running === true || session.status !== status || this.#stopped) return;
-    logger.error({ session: session.id }, 'sandbox stopped by itself');
-    if (performance.now() - (this.#lastRevival.get(session) ?? -Infinity) < revivalPauseMs) {
-      const message = 'The sandbox stopped by itself, twice within a minute.';
-      this.#failed(session, new BallastError('sandbox_failed', { message, hint: 'Start a new one.' }));
-      return;
-    }
-    this.#lastRevival.set(session, performance.now());
-    this.reset(session, 'keep');
-    const text = 'The sandbox had stopped and is being started again. Your files are kept; running programs are not.';
-    session.publish({ type: 'notice', level: 'warning', text });
-  }
-
   /** Ends the session: its sandbox and all data in it go. Resolves when they have gone. */
   async end(session: Session, reason: string): Promise<void> {
     const { status } = session;
     if (status.kind === 'closed') return;
     const { store, logger } = this.#options;
     this.#sessions.delete(session.id);
-    this.#clearTimers(session.id);
+    this.#timers.clear(session.id);
     store.remove(session.id);
     session.become({ kind: 'closed' }, new BallastError('session_not_found'));
     logger.info({ session: session.id, reason }, 'session ended');
@@ -197,7 +172,7 @@ export class SessionManager {
       }
       const session = this.#add(record, lab);
       if (record.state === 'ready' && record.sandboxId !== null) {
-        session.become({ kind: 'ready', sandboxId: record.sandboxId });
+        this.#ready(session, record.sandboxId);
         await refreshTerminals(session).catch((error: unknown) => {
           logger.warn({ err: error, session: session.id }, 'terminals not listed');
         });
@@ -214,7 +189,7 @@ export class SessionManager {
   /** Lets go of all sessions without ending them; sandboxes go on running. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const id of this.#timers.keys()) this.#clearTimers(id);
+    this.#timers.clearAll();
     const why = new BallastError('shutting_down');
     for (const session of this.#sessions.values()) session.release(why);
     const starts = [...this.#starts.values()];
@@ -225,7 +200,7 @@ export class SessionManager {
   #add(record: SessionRecord, lab: Lab): Session {
     const session = new Session(record, lab, this.#options.engine, this.#options.onWatched);
     this.#sessions.set(session.id, session);
-    this.#setTimers(session);
+    this.#timers.set(session);
     return session;
   }
 
@@ -246,32 +221,40 @@ export class SessionManager {
     this.#starts.set(session.id, { abort, done });
   }
 
-  async #start(session: Session, { keepData, replace }: LaunchOptions, signal: AbortSignal): Promise<void> {
-    const { engine, config, logger } = this.#options;
+  async #start(session: Session, options: LaunchOptions, signal: AbortSignal): Promise<void> {
+    const { engine, config, prepared, hostId, logger } = this.#options;
     const started = performance.now();
-    if (replace !== undefined) await engine.removeSandbox(replace, { keepData });
-    signal.throwIfAborted();
-    const { id } = await startSandbox(engine, this.#specFor(session), {
-      timeoutMs: config.sandbox.startSeconds * 1000,
-      keepData,
-      signal,
-      onStage: ({ text, fraction }) => {
-        if (signal.aborted) return;
-        // The files still have to be copied: only then is it all done.
-        const progress = Math.min(0.95, Math.max(0, fraction ?? 0));
-        session.become({ kind: 'starting', stage: text, progress });
-      },
-    });
-    try {
-      await copyStartFiles(engine, id, session.lab.startDir, session.labDir, signal);
-      signal.throwIfAborted();
-    } catch (error) {
-      await engine.removeSandbox(id, { keepData });
-      throw error;
-    }
-    session.become({ kind: 'ready', sandboxId: id });
+    const { startSeconds, ...limits } = config.sandbox;
+    const settings = { image: prepared.image, storeVolume: prepared.store.volume, hostId, limits, startSeconds };
+    const sandboxId = await launchSandbox(engine, session, settings, { ...options, signal });
+    this.#ready(session, sandboxId);
     this.#save(session);
     logger.info({ session: session.id, ms: Math.round(performance.now() - started) }, 'sandbox ready');
+  }
+
+  #ready(session: Session, sandboxId: string): void {
+    session.become({ kind: 'ready', sandboxId });
+    const { engine, logger } = this.#options;
+    void whenStopped(engine, sandboxId, session.use().signal, logger).then((stopped) => {
+      if (stopped) this.#revive(session);
+    });
+  }
+
+  /**
+   * Starts a sandbox that stopped by itself (killed from outside, out of memory) again around its files. One that
+   * stops again soon after has failed.
+   */
+  #revive(session: Session): void {
+    this.#options.logger.error({ session: session.id }, 'sandbox stopped by itself');
+    if (performance.now() - (this.#lastRevival.get(session) ?? -Infinity) < revivalPauseMs) {
+      const message = 'The sandbox stopped by itself, twice within a minute.';
+      this.#failed(session, new BallastError('sandbox_failed', { message, hint: 'Start a new one.' }));
+      return;
+    }
+    this.#lastRevival.set(session, performance.now());
+    this.reset(session, 'keep');
+    const text = 'The sandbox had stopped and is being started again. Your files are kept; running programs are not.';
+    session.publish({ type: 'notice', level: 'warning', text });
   }
 
   #failed(session: Session, error: unknown): void {
@@ -283,62 +266,6 @@ export class SessionManager {
     session.become({ kind: 'failed', failure }, known);
     this.#save(session);
   }
-
-  #specFor(session: Session): SandboxSpec {
-    const { config, prepared, hostId } = this.#options;
-    const { limits } = session.lab;
-    return {
-      session: session.id,
-      kind: 'sandbox',
-      host: hostId,
-      image: prepared.image,
-      storeVolume: prepared.store.volume,
-      limits: {
-        memoryBytes: limits.memory ?? config.sandbox.memoryBytes,
-        cpus: limits.cpus ?? config.sandbox.cpus,
-        pids: limits.pids ?? config.sandbox.pids,
-      },
-      network: 'none',
-      hostname: session.lab.id.slice(0, 63),
-      env: {},
-    };
-  }
-
-  #setTimers(session: Session): void {
-    this.#clearTimers(session.id);
-    const left = session.expiresAt.getTime() - Date.now();
-    const end = setTimeout(
-      () => {
-        if (session.expiresAt.getTime() > Date.now() + 50) this.#setTimers(session);
-        else void this.end(session, 'expired').catch(this.#logReapFailure);
-      },
-      Math.min(Math.max(0, left), longestTimerMs),
-    );
-    let warning: NodeJS.Timeout | undefined;
-    if (left > warningMs && left <= longestTimerMs) {
-      warning = setTimeout(() => {
-        const text = 'This sandbox ends in 5 minutes, with all that is in it. Extend it to go on.';
-        session.publish({ type: 'notice', level: 'warning', text });
-      }, left - warningMs);
-    }
-    end.unref();
-    warning?.unref();
-    this.#timers.set(session.id, { end, warning });
-  }
-
-  #clearTimers(id: string): void {
-    const timers = this.#timers.get(id);
-    clearTimeout(timers?.end);
-    clearTimeout(timers?.warning);
-    this.#timers.delete(id);
-  }
-
-  readonly #logReapFailure = (error: unknown): void => {
-    this.#options.logger.error(
-      { err: error },
-      'a sandbox could not be removed; the next start of the server tries again',
-    );
-  };
 
   /** Remove what is left of one session, or of all that are not ours any more. */
   async #reap(only?: string): Promise<void> {

@@ -31,8 +31,6 @@ export interface TerminalConnectionOptions {
   readonly engine: Engine;
   readonly heartbeatMs: number;
   readonly logger: Logger;
-  /** Called when the shell ended by itself: its sandbox may have, too. */
-  readonly onShellEnded: (session: Session) => void;
 }
 
 /** Ends a view without ending its shell. It is asked to, since a Docker exec cannot be ended from outside. */
@@ -142,7 +140,6 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
     forgetTerminal(session, name);
     connection.send({ type: 'exit', code });
     connection.close(closeCodes.exited);
-    options.onShellEnded(session);
   }
 
   async function start(): Promise<void> {

@@ -67,7 +67,6 @@ export interface UpgradeOptions {
   readonly heartbeatMs: number;
   readonly logger: Logger;
   readonly publishImages: (session: Session) => void;
-  readonly onShellEnded: (session: Session) => void;
 }
 
 /**
@@ -104,12 +103,12 @@ export function handleUpgrades(options: UpgradeOptions): { close(): Promise<void
 
   function serve(socket: WebSocket, session: Session, target: Target): void {
     count(session, socket);
-    const { heartbeatMs, engine, publishImages, onShellEnded } = options;
+    const { heartbeatMs, engine, publishImages } = options;
     if (target.kind === 'events') {
       serveEvents({ socket, session, heartbeatMs, logger, publishImages, signal: stopping.signal });
     } else {
       const { name, size } = target;
-      serveTerminal({ socket, session, name, size, engine, heartbeatMs, logger, onShellEnded });
+      serveTerminal({ socket, session, name, size, engine, heartbeatMs, logger });
     }
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import {
+  ackEveryBytes,
   eventMessage,
   subprotocol,
   terminalServerMessage,
@@ -80,7 +81,7 @@ export class TestSocket<Message> implements Disposable {
         this.bytes += buffer.length;
         this.#unacknowledged += buffer.length;
         this.text = (this.text + buffer.toString('utf8')).slice(-200_000);
-        if (this.acknowledging) this.acknowledge();
+        if (this.acknowledging && this.#unacknowledged >= ackEveryBytes) this.acknowledge();
       } else {
         this.messages.push(parse(buffer.toString('utf8')));
       }
