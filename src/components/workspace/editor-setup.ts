@@ -67,6 +67,7 @@ const common: Extension[] = [
   highlightSpecialChars(),
   history(),
   drawSelection(),
+  EditorView.lineWrapping,
   indentOnInput(),
   bracketMatching(),
   closeBrackets(),

@@ -237,8 +237,10 @@ export class WorkspaceModel {
     switch (message.type) {
       case 'session':
         // The first message of each connection: whatever changed while there was none was not told.
-        void this.refreshFiles();
-        this.#fileChanges.emit([]);
+        if (this.sandbox.kind === 'ready') {
+          void this.refreshFiles();
+          this.#fileChanges.emit([]);
+        }
         // Nor how a run ended that another page of this session had started.
         if (!this.#runPending) this.board = settle(this.board);
         break;
