@@ -180,8 +180,8 @@ describe('a terminal', () => {
     using terminal = await openTerminal(server, session, 'again');
     const line = `${'p'.repeat(99)}\n`;
     const lines = 20_000;
-    terminal.type('stty -echo; clear; cat > /tmp/pasted; stty echo; wc -c < /tmp/pasted\r');
-    await delay(1000);
+    terminal.type('stty -echo; echo go-$((1+1)); cat > /tmp/pasted; stty echo; wc -c < /tmp/pasted\r');
+    await terminal.untilText('go-2');
     for (let sent = 0; sent < lines; sent += 250) terminal.type(line.repeat(250));
     terminal.type('\u0004');
     await terminal.untilText(String(lines * line.length));
