@@ -39,7 +39,11 @@ export function fileState(path: string, text: string, onEdit: (text: string) => 
       language.extension,
       indentUnit.of(language.indent),
       EditorState.tabSize.of(4),
-      EditorView.contentAttributes.of({ 'aria-label': `Text of ${path}`, 'data-testid': 'editor-content' }),
+      EditorView.contentAttributes.of({
+        'aria-label': `Text of ${path}`,
+        'data-testid': 'editor-content',
+        tabindex: '0',
+      }),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged || update.transactions.some((each) => each.annotation(fromSandbox) === true)) return;
         onEdit(update.state.doc.toString());

@@ -22,7 +22,7 @@ export const editorTheme = EditorView.theme({
   '.cm-line': { paddingInline: '0.75rem 1rem' },
   '.cm-cursor, .cm-dropCursor': { borderLeftColor: 'var(--color-accent)', borderLeftWidth: '2px' },
   '.cm-gutters': { backgroundColor: 'var(--color-surface)', color: 'var(--color-text-muted)', border: 'none' },
-  '.cm-lineNumbers .cm-gutterElement': { minWidth: '2.75rem', paddingInline: '0.75rem 0.25rem', opacity: '0.75' },
+  '.cm-lineNumbers .cm-gutterElement': { minWidth: '2.75rem', paddingInline: '0.75rem 0.25rem' },
   '.cm-activeLine': { backgroundColor: 'color-mix(in oklab, var(--color-surface-2) 55%, transparent)' },
   '.cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--color-text)' },
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  BallastError,
   labResult,
   sessionId,
   type EventMessage,
@@ -106,9 +107,10 @@ export class WorkspaceModel {
     this.#runPending = true;
     try {
       this.board = finish(this.board, await this.api.runChecks(this.sessionId, ids));
-      if (ids === undefined)
-        this.storage.setItem(this.#resultKey, JSON.stringify({ session: this.sessionId, result: this.board.result }));
+      this.#keepResult();
     } catch (error) {
+      // A run that was begun before, or from another page: the events tell how it ends.
+      if (error instanceof BallastError && error.code === 'checks_running') return;
       this.board = settle(this.board);
       this.checksError = explain(error);
     } finally {
@@ -178,6 +180,13 @@ export class WorkspaceModel {
 
   get #resultKey(): string {
     return `ballast.result.${this.lab.id}`;
+  }
+
+  #keepResult(): void {
+    const { result } = this.board;
+    // A run of some checks only is not the whole story.
+    if (result?.checks.length !== this.lab.checks.length || this.sandbox.kind !== 'ready') return;
+    this.storage.setItem(this.#resultKey, JSON.stringify({ session: this.sessionId, result }));
   }
 
   /** What the checks last said, before the page was loaded again. */
@@ -259,9 +268,11 @@ export class WorkspaceModel {
         if (quietErrors.has(message.error.code)) break;
         this.notify('warning', `${message.error.message} ${message.error.hint}`);
         break;
+      case 'checks-done':
+        this.#keepResult();
+        break;
       case 'check':
       case 'checks-started':
-      case 'checks-done':
         break;
     }
   }
