@@ -1,9 +1,14 @@
 import { z } from 'zod';
 
 export const sessionId = z.string().regex(/^[a-z0-9]{20}$/, 'a session id is 20 characters of a-z and 0-9');
-export const labId = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'a lab id is kebab-case').max(64);
-/** Terminals are tmux sessions: the name must be safe as a tmux target. */
-export const terminalName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,19}$/, 'a terminal name is up to 20 of a-z, 0-9, "-"');
+export const labId = z
+  .string()
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'a lab id is kebab-case')
+  .max(64);
+/** A terminal's name is also the name of its socket in the sandbox. */
+export const terminalName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,19}$/, 'a terminal name is up to 20 of a-z, 0-9, "-"');
 
 /** Where a base image came from: the official one, or our equivalent built from Debian packages. */
 export const imageOrigin = z.enum(['official', 'equivalent', 'unknown']);
