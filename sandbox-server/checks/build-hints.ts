@@ -18,11 +18,6 @@ const causes: readonly Cause[] = [
       'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
   },
   {
-    when: (failure) => failure.step.includes('resolve image config for') && failure.step.includes('docker/dockerfile'),
-    hint: () =>
-      'A "# syntax=" line makes BuildKit fetch its own newer version from a registry, and the sandbox has no network. Delete that line: nothing in this lab needs it.',
-  },
-  {
     when: inError(/failed to resolve source metadata|pull access denied|manifest unknown/),
     hint: ({ error }) => {
       const ref = /failed to resolve source metadata for ([^\s:]+(?::[\w.-]+)?)/.exec(error)?.[1];
@@ -81,7 +76,7 @@ export function buildHint(failure: BuildFailure): string {
 export function isEngineFault(failure: BuildFailure): boolean {
   return (
     failure.exitCode === null &&
-    /Cannot connect to the Docker daemon|no space left on device|error reading from server|closed unexpectedly|connection refused|transport is closing/.test(
+    /Cannot connect to the Docker daemon|no space left on device|error reading from server|closed unexpectedly|transport is closing/.test(
       failure.error,
     )
   );

@@ -67,7 +67,7 @@ describe('buildHint', () => {
     [
       'a syntax line',
       'resolve image config for docker-image://docker.io/docker/dockerfile:1',
-      'failed to do request: dial tcp: lookup registry',
+      'failed to resolve source metadata for docker.io/docker/dockerfile:1: failed to do request: dial tcp: lookup registry: connection refused',
       /# syntax=/,
     ],
     [
@@ -109,5 +109,7 @@ describe('buildHint', () => {
 it("tells the engine's faults from the learner's", () => {
   expect(isEngineFault(parseBuildFailure('ERROR: Cannot connect to the Docker daemon at unix:///x\n'))).toBe(true);
   expect(isEngineFault(parseBuildFailure('ERROR: failed to solve: write /x: no space left on device\n'))).toBe(true);
+  const typo = 'golang:1.99: failed to resolve source metadata for x: dial tcp: lookup registry: connection refused';
+  expect(isEngineFault(parseBuildFailure(failedStep('[internal] load metadata for x', '', typo)))).toBe(false);
   expect(isEngineFault(parseBuildFailure(failedStep('[b 1/1] RUN x', 'no space left on device', exit(1))))).toBe(false);
 });

@@ -14,8 +14,6 @@ export interface BuildRequest {
   readonly target?: string;
   /** Name for the image; without one, the result is thrown away. */
   readonly tag?: string;
-  /** Run the steps of this stage anew, whatever the cache holds. */
-  readonly freshStage?: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -29,11 +27,12 @@ export type BuildOutcome =
 const maxLogBytes = 16 * 1024 ** 2;
 
 /**
- * `docker build` in the sandbox.
+ * `docker build` in the sandbox, with its cache: --no-cache and --no-cache-filter would also empty the cache mounts, the
+ * learner's own.
  * @throws BallastError engine_failed when it is the engine that failed and not the build.
  */
 export async function dockerBuild(shell: SandboxShell, request: BuildRequest): Promise<BuildOutcome> {
-  const { context, dockerfile, target, tag, freshStage, timeoutMs, signal } = request;
+  const { context, dockerfile, target, tag, timeoutMs, signal } = request;
   const argv = [
     dockerCli,
     'build',
@@ -41,7 +40,6 @@ export async function dockerBuild(shell: SandboxShell, request: BuildRequest): P
     `--file=${context}/${dockerfile}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     ...(tag === undefined ? ['--output=type=cacheonly'] : [`--tag=${tag}`]),
-    ...(freshStage === undefined ? [] : [`--no-cache-filter=${freshStage}`]),
     '--',
     context,
   ];

@@ -1,4 +1,3 @@
-export type { CheckContext } from './check-kind.ts';
 export type { SandboxShell } from './sandbox-shell.ts';
 export { checkKinds } from './kinds/index.ts';
 export { runChecks } from './runner.ts';

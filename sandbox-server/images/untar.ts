@@ -60,9 +60,16 @@ function drained(unpacker: Unpacker): Promise<void> {
 
 async function read(unpacker: Unpacker, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
   for await (const entry of unpacker) {
-    // The package's types forget that it is null where there is no link.
-    const { linkname }: { readonly linkname: string | null } = entry.header;
-    await onEntry({ header: entry.header, linkTarget: linkname ?? '', body: entry as AsyncIterable<Uint8Array> });
+    await onEntry({
+      header: entry.header,
+      linkTarget: linkTarget(entry.header),
+      body: entry as AsyncIterable<Uint8Array>,
+    });
     entry.resume();
   }
+}
+
+/** The package's types forget that it is null where there is no link. */
+function linkTarget(header: { readonly linkname: string | null }): string {
+  return header.linkname ?? '';
 }

@@ -27,10 +27,11 @@ const buildTimeoutMs = 300_000;
 
 /**
  * Tests run in a stage of their own: its build passes with the learner's tests and fails, in that stage and because
- * of the test, when one is broken. The stage is built by name, since a build of the image skips it. As it is, a result
- * of the cache will do, which is of the very same files; with the broken test it is built anew. The broken test prints
- * a word that is put together as it runs, so that neither a stage that always fails nor one that merely prints its
- * files can pass. All happens in a copy: the learner's files are never touched.
+ * of the test, when one is broken. The stage is built by name, since a build of the image skips it. A result of the
+ * cache is as good as a run, being of the very same files; a broken test is a file that no cache has seen, so where it
+ * reaches the stage it runs, and where the cache answers it did not reach it. The broken test prints a word that is put
+ * together as it runs, so that neither a stage that always fails nor one that merely prints its files can pass. All
+ * happens in a copy: the learner's files are never touched.
  */
 export const testStage: CheckKind<Parameters> = {
   name: 'test-stage',
@@ -69,7 +70,7 @@ async function judge(parameters: Parameters, context: CheckContext): Promise<Wro
 
     const [first, second] = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')];
     await copy.write(breakFile, breakWith.replaceAll('{{first}}', first).replaceAll('{{second}}', second));
-    const broken = await dockerBuild(context.shell, { ...request, freshStage: target });
+    const broken = await dockerBuild(context.shell, request);
     const stage = stages.find(({ name }) => name === target);
     const wrong = judgeBroken(broken, `${first}-${second}`, target, stage);
     return wrong ?? { failingStep: broken.status === 'failed' ? broken.failure.instruction : '' };
