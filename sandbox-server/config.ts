@@ -33,7 +33,11 @@ export const configSchema = z.strictObject({
     .prefault({}),
   sandbox: z
     .strictObject({
-      memoryBytes: z.coerce.number().int().min(256 * mebibyte).default(2048 * mebibyte),
+      memoryBytes: z.coerce
+        .number()
+        .int()
+        .min(256 * mebibyte)
+        .default(2048 * mebibyte),
       cpus: z.coerce.number().positive().default(2),
       pids: z.coerce.number().int().min(64).default(1024),
       /** Longest wait for a sandbox to become ready, in seconds. */

@@ -104,7 +104,11 @@ export interface Engine {
   buildImage(
     ref: string,
     context: Readable,
-    options: { labels: Readonly<Record<string, string>>; buildArgs: Readonly<Record<string, string>>; onProgress: Progress },
+    options: {
+      labels: Readonly<Record<string, string>>;
+      buildArgs: Readonly<Record<string, string>>;
+      onProgress: Progress;
+    },
   ): Promise<void>;
   removeImage(ref: string): Promise<void>;
 

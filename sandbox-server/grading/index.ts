@@ -2,6 +2,4 @@ export type { GraderOptions } from './clean-room.ts';
 export { formatProof, formatResult } from './format.ts';
 export type { ResultFormat } from './format.ts';
 export { gradeSubmission } from './grade-submission.ts';
-export type { SubmissionSource } from './grade-submission.ts';
 export { verifyLab } from './verify-lab.ts';
-export type { LabProof, VerifyOptions } from './verify-lab.ts';

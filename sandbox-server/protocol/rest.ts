@@ -43,7 +43,6 @@ export const labList = z.object({ labs: z.array(labSummary) });
 
 /** Issue "Sandboxes that hold" adds the remaining states; clients must treat an unknown one as not ready. */
 export const sessionState = z.enum(['queued', 'starting', 'ready', 'idle', 'expiring', 'closed', 'failed']);
-export type SessionState = z.infer<typeof sessionState>;
 
 export const createSession = z.strictObject({ lab: labId });
 
@@ -65,7 +64,6 @@ export const sessionView = z.object({
 export type SessionView = z.infer<typeof sessionView>;
 
 export const createdSession = sessionView.extend({ token: z.string() });
-export type CreatedSession = z.infer<typeof createdSession>;
 
 /** Body of POST .../reset: a new container around the same files, or the lab's own files again too. */
 export const resetSession = z.strictObject({ files: z.enum(['keep', 'restore']) });

@@ -141,6 +141,12 @@ class StorePreparation {
     }
   }
 
+  /** Stores of earlier versions that this server made go, unless a sandbox still uses them: the engine refuses then. */
+  async removeOlder(): Promise<void> {
+    const ours = await this.#engine.listVolumes({ 'ballast.kind': 'store', 'ballast.host': this.#options.host });
+    for (const name of ours) if (name !== this.volume) await this.#engine.removeVolume(name).catch(() => undefined);
+  }
+
   async #remember(manifest: StoreManifest): Promise<void> {
     await mkdir(join(this.#cacheFile, '..'), { recursive: true });
     await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
@@ -202,6 +208,8 @@ export async function prepareStore(engine: Engine, options: PrepareStoreOptions)
   const hash = await contentHash(options.image, refs.toSorted(), extraCa);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   await preparation.settleOthers();
-  const manifest = (await preparation.find()) ?? (await preparation.seed());
+  const found = await preparation.find();
+  const manifest = found ?? (await preparation.seed());
+  if (found === null) await preparation.removeOlder();
   return { volume: preparation.volume, images: manifest.images };
 }

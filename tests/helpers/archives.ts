@@ -2,12 +2,6 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 
-/** Entry of a made-up layer: text for a file, null for a folder, or a header of its own. */
-export type MadeEntry = readonly [
-  name: string,
-  content: string | null | { type: 'symlink' | 'link'; linkname: string },
-];
-
 async function collect(archive: ReturnType<typeof pack>): Promise<Buffer> {
   archive.finalize();
   const chunks: Uint8Array[] = [];

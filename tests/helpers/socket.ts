@@ -135,7 +135,9 @@ export class TestSocket<Message> implements Disposable {
     );
   }
 
-  async untilMessage<Found extends Message>(what: string, is: (message: Message) => message is Found): Promise<Found> {
+  async untilMessage<Found extends Message>(what: string, is: (message: Message) => message is Found): Promise<Found>;
+  async untilMessage(what: string, is: (message: Message) => boolean): Promise<Message>;
+  async untilMessage(what: string, is: (message: Message) => boolean): Promise<Message> {
     return this.until(what, () => this.messages.find(is));
   }
 
