@@ -138,6 +138,30 @@ describe('SessionController', () => {
     expect(storage.map.get(key)).toBe('abcdefghij0123456789');
   });
 
+  it('ends the session, and goes on with it when that is refused', async () => {
+    await using server = await startSocketServer();
+    let refused = true;
+    const storage = memory();
+    const controller = new SessionController({
+      lab: 'multi-stage-go',
+      api: fakeApi({
+        createSession: () => Promise.resolve(view({ state: 'ready' })),
+        endSession: () => (refused ? Promise.reject(new BallastError('engine_failed')) : Promise.resolve()),
+      }),
+      storage,
+      socketBase: server.url.slice(0, -1),
+    });
+    await controller.start();
+    await server.connection();
+    await expect(controller.end()).rejects.toThrow('refused or failed');
+    await server.connection();
+    expect(controller.state.value.kind).toBe('ready');
+    refused = false;
+    await controller.end();
+    expect(controller.state.value).toEqual({ kind: 'none', notice: 'The sandbox has ended.' });
+    expect(storage.map.size).toBe(0);
+  });
+
   it('goes back to the running sandbox when a reset is refused', async () => {
     await using server = await startSocketServer();
     const controller = new SessionController({

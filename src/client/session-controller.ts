@@ -106,10 +106,15 @@ export class SessionController {
   async end(): Promise<void> {
     const id = this.#id;
     if (id === undefined) return;
+    // What a sandbox tells while it is being removed would only set off requests that fail.
+    this.#disconnect();
     try {
       await this.#options.api.endSession(id);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isGone(error)) {
+        this.#connect(id);
+        throw error;
+      }
     }
     this.#forget('The sandbox has ended.');
   }
