@@ -22,7 +22,7 @@ export const tools = Object.keys(toolNames) as [Tool, ...Tool[]];
 const programs: Readonly<Record<Exclude<Tool, 'go-toolchain'>, RegExp>> = {
   shell: /^(sh|bash|rbash|dash|ash|zsh|ksh|mksh|fish|busybox|toybox)$/,
   'package-manager': /^(apt|apt-get|dpkg|apk|dnf|microdnf|yum|rpm|zypper|pacman)$/,
-  compiler: /^(.+-)?(gcc|g\+\+|cc1|clang|clang\+\+|tcc|rustc)(-\d+(\.\d+)*)?$|^(cc|c\+\+|go|as|ld)$/,
+  compiler: /^(.+-)?(gcc|g\+\+|cc1|clang|clang\+\+|tcc|rustc)(-\d+(\.\d+)*)?$|^(cc|c\+\+|as|ld)$/,
   downloader: /^(curl|wget|nc|ncat|socat)$/,
 };
 

@@ -4,9 +4,9 @@ import type { LabProof } from './verify-lab.ts';
 
 export type ResultFormat = 'text' | 'json';
 
-/** Ways to print a result, by name of the format. Colours are for terminals only. */
+/** A result as text for people or as JSON, with a newline at its end. Colours are for terminals only. */
 export function formatResult(result: LabResult, format: ResultFormat, options: { readonly color: boolean }): string {
-  return format === 'json' ? JSON.stringify(result, null, 2) : formatText(result, options);
+  return `${format === 'json' ? JSON.stringify(result, null, 2) : formatText(result, options)}\n`;
 }
 
 const marks = { pass: '✓', fail: '✗', error: '!', skip: '–' } as const;
@@ -50,10 +50,11 @@ function indented(label: string, text: string, paint: (text: string) => string):
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-/** One line on a proof of `ballast verify`. */
+/** A line on a proof of `ballast verify`, and the whole result where the proof does not hold. */
 export function formatProof(proof: LabProof, { color }: { readonly color: boolean }): string {
   const paint = pc.createColors(color);
   const mark = proof.problem === '' ? paint.green('✓') : paint.red('✗');
-  const problem = proof.problem === '' ? '' : `\n    ${paint.red(proof.problem)}`;
-  return `${mark} ${proof.subject} ${paint.dim(`${proof.title}, ${seconds(proof.result.durationMs)}`)}${problem}`;
+  const problem =
+    proof.problem === '' ? '' : `    ${paint.red(proof.problem)}\n${formatText(proof.result, { color })}\n`;
+  return `${mark} ${proof.subject} ${paint.dim(`${proof.title}, ${seconds(proof.result.durationMs)}`)}\n${problem}`;
 }

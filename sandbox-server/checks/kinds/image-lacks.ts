@@ -32,11 +32,9 @@ export const imageLacks: CheckKind<Parameters> = {
   timeoutMs: 180_000,
   async run(parameters, { images, signal }) {
     const contents = await images.read(parameters.image, signal);
-    const wanted = [
-      ...parameters.tools.map((tool) => toolNames[tool]),
-      ...(parameters.paths.length > 0 ? [parameters.paths.join(', ')] : []),
-    ];
-    const expected = `No layer of ${parameters.image} holds ${listed(wanted, 'or')}.`;
+    const unwanted: string[] = parameters.tools.map((tool) => toolNames[tool]);
+    if (parameters.paths.length > 0) unwanted.push(`files like ${parameters.paths.join(', ')}`);
+    const expected = `No layer of ${parameters.image} holds ${listed(unwanted, 'or')}.`;
     const findings = search(contents, parameters);
     if (findings.length === 0) return { status: 'pass', expected, actual: 'None was found in any layer.' };
     return { status: 'fail', expected, actual: describe(findings, contents), hint: advise(findings) };
@@ -51,7 +49,7 @@ export interface Finding {
   readonly visible: boolean;
 }
 
-/** All that should not be there: one finding for each tool, or for the paths, and layer. */
+/** All that should not be there: one finding for each tool, or for the paths, and layer; in the order asked for. */
 export function search(
   contents: Pick<ImageContents, 'layers' | 'merged'>,
   parameters: Pick<Parameters, 'tools' | 'paths' | 'except'>,
@@ -61,13 +59,19 @@ export function search(
   const matches = (path: string): boolean =>
     globs.some((glob) => glob.test(path)) && !exceptions.some((glob) => glob.test(path));
   const shown = visibleFolders(contents.merged);
-  return contents.layers.flatMap((layer, index) => {
+  const findings = contents.layers.flatMap((layer, index) => {
     const perTool = parameters.tools.map((tool) => ({ what: tool, found: findTool(tool, layer.entries) }));
-    const byPath = layer.entries.filter((entry) => entry.type !== 'directory' && matches(entry.path));
+    // A toolchain is named as a whole, not also by each of its thousands of sources.
+    const roots = perTool.filter(({ what }) => what === 'go-toolchain').flatMap(({ found }) => found);
+    const named = (path: string): boolean => roots.some((root) => path.startsWith(`${root.path}/`));
+    const byPath = layer.entries.filter(({ type, path }) => type !== 'directory' && matches(path) && !named(path));
     return [...perTool, { what: 'path' as const, found: byPath }]
       .filter(({ found }) => found.length > 0)
       .map(({ what, found }) => ({ what, found, layer: index, visible: found.some(({ path }) => shown.has(path)) }));
   });
+  const rank = ({ what }: Finding): number =>
+    what === 'path' ? parameters.tools.length : parameters.tools.indexOf(what);
+  return findings.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** Paths that a container sees, with every folder above them, whether or not a layer names it. */
@@ -99,20 +103,29 @@ function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 
     .join('\n');
 }
 
+/** One sentence or two on the programs, and on the files. */
 function advise(findings: readonly Finding[]): string {
+  const programs = findings.filter(({ what, visible }) => what !== 'path' && visible);
+  const files = findings.filter(({ what, visible }) => what === 'path' && visible);
+  const go = programs.find(({ what }) => what === 'go-toolchain')?.found[0];
+  const advice: string[] = [];
+  if (go !== undefined) {
+    advice.push(
+      `The final stage contains /${go.path} (${formatBytes(go.sizeBytes)}): its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`,
+    );
+  } else if (programs.length > 0) {
+    advice.push(
+      'The base image of the final stage brings the programs along. "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.',
+    );
+  }
   if (findings.some(({ visible }) => !visible)) {
-    return 'Deleting a file in a later layer only hides it: the layer below still ships it. Start a new stage and COPY --from what the service needs.';
+    advice.push(
+      'Deleting a file in a later layer only hides it: the layer below still ships it. Start a new stage and COPY --from what the service needs.',
+    );
+  } else if (files.length > 0 && go === undefined) {
+    advice.push('Copy just the binary into the final stage: COPY --from=build, not COPY . and not whole folders.');
   }
-  const whats = new Set(findings.map(({ what }) => what));
-  if (whats.has('go-toolchain')) {
-    const go = findings.find(({ what }) => what === 'go-toolchain')?.found[0];
-    const size = go === undefined ? '' : ` (/${go.path}, ${formatBytes(go.sizeBytes)})`;
-    return `The final stage contains the toolchain${size}: its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`;
-  }
-  if (whats.has('path')) {
-    return 'Copy just the binary into the final stage: COPY --from=build /path/of/binary /, not COPY . and not whole folders.';
-  }
-  return 'The base image of the final stage brings them along. "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.';
+  return advice.join('\n');
 }
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -130,7 +130,7 @@ describe('image-lacks', () => {
       actual:
         'The Go toolchain: /usr/local/go (266 MB), in layer 1 of 2 (the base image).\n' +
         'Files: /src/main.go (2.0 kB), in layer 2 of 2 (COPY . .).',
-      hint: expect.stringContaining('/usr/local/go, 266 MB') as string,
+      hint: expect.stringContaining('/usr/local/go (266 MB)') as string,
     });
   });
 
@@ -222,10 +222,10 @@ COPY --from=build /greeter /greeter
   it('wants the stage to be there, and not to be the last', () => {
     expect(judgeStages(stages, 'test')).toBeUndefined();
     expect(judgeStages(stages, 'check')?.actual).toBe(
-      'There is no stage called "check"; the stages are "build", "test", "2".',
+      'There is no stage called "check": the Dockerfile has 3 stages, those with a name are "build", "test".',
     );
     expect(judgeStages(stages.slice(0, 2), 'test')?.actual).toMatch(/last one/);
-    expect(judgeStages([], 'test')?.actual).toMatch(/no stages/);
+    expect(judgeStages([], 'test')?.actual).toMatch(/0 stages, none has a name/);
   });
 
   it('is content with a stage that fails because of the broken test', () => {

@@ -92,13 +92,12 @@ function judgeUnbroken(outcome: BuildOutcome, target: string): Wrong | undefined
 
 /** What is wrong with the place of the test stage among the others, if anything. */
 export function judgeStages(stages: readonly Stage[], target: string): Wrong | undefined {
-  const names = stages.map(({ name }) => `"${name}"`).join(', ');
   const index = stages.findIndex(({ name }) => name === target);
   if (index < 0) {
-    const actual =
-      stages.length === 0
-        ? 'The Dockerfile has no stages.'
-        : `There is no stage called "${target}"; the stages are ${names}.`;
+    const names = stages.filter(({ name }) => !/^\d+$/.test(name)).map(({ name }) => `"${name}"`);
+    const others = names.length === 0 ? 'none has a name' : `those with a name are ${names.join(', ')}`;
+    const count = stages.length === 1 ? 'one stage' : `${String(stages.length)} stages`;
+    const actual = `There is no stage called "${target}": the Dockerfile has ${count}, ${others}.`;
     return {
       actual,
       hint: `Begin a stage with "FROM build AS ${target}", where "build" has the sources and the toolchain, and RUN the tests in it.`,
