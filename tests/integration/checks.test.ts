@@ -161,6 +161,17 @@ describe('in a live session', () => {
     expect(await look()).toEqual(before);
   });
 
+  it('counts in a layer just what it adds, also right above a base image of one layer', async () => {
+    const dockerfile = 'FROM debian:trixie-slim\nCOPY main.go /\nRUN rm /main.go\n';
+    await run(['/usr/bin/docker', 'build', '-q', '-t', 'thin', '-f', '-', labDir], dockerfile);
+    const { layers, merged } = await images.read('thin');
+    const [base, copied, removed] = layers;
+    expect(base?.sizeBytes).toBeGreaterThan(50e6);
+    expect(copied?.entries.map(({ path }) => path)).toEqual(['main.go']);
+    expect(removed?.whiteouts).toEqual(['main.go']);
+    expect(merged.has('main.go')).toBe(false);
+  });
+
   it('tells a port that is not the one asked for', async () => {
     await run(['/usr/bin/sed', '-i', 's/":8080"/":9090"/', `${labDir}/main.go`]);
     await build();
