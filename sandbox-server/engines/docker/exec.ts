@@ -12,6 +12,9 @@ import { engineCall, isNotFound, toBallastError } from './errors.ts';
 const exitCodeWaitMs = 10_000;
 const exitCodePollMs = 10;
 
+/** Engines before API 1.42 start a program on a terminal without a size: it would see none until it is resized. */
+const setSize = 'stty rows "$0" cols "$1"; shift; exec "$@"';
+
 async function start(
   docker: Docker,
   id: string,
@@ -99,8 +102,12 @@ export async function execOnTerminal(
   spec: ExecSpec,
   size: { cols: number; rows: number },
 ): Promise<TerminalExec> {
-  const withTerm = { ...spec, env: { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...spec.env } };
-  const { exec, socket } = await start(docker, id, withTerm, true);
+  const sized: ExecSpec = {
+    ...spec,
+    argv: ['/bin/sh', '-c', setSize, String(size.rows), String(size.cols), ...spec.argv],
+    env: { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...spec.env },
+  };
+  const { exec, socket } = await start(docker, id, sized, true);
   socket.on('error', () => undefined);
   const resize = async (cols: number, rows: number): Promise<void> => {
     try {
@@ -111,7 +118,6 @@ export async function execOnTerminal(
       if (state?.Running === true) throw toBallastError(cause, 'resize the terminal');
     }
   };
-  await resize(size.cols, size.rows);
   return {
     stream: socket,
     resize,
