@@ -22,7 +22,10 @@ describe('connectDocker', () => {
   it('says engine_missing, and where it looked, when nothing listens there', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ballast-'));
     const missing = connectDocker({ HOME: folder, DOCKER_HOST: `unix://${folder}/none.sock` });
-    await expect(missing).rejects.toMatchObject({ code: 'engine_missing', message: expect.stringContaining(folder) });
+    await expect(missing).rejects.toMatchObject({
+      code: 'engine_missing',
+      message: expect.stringContaining(folder) as string,
+    });
     await rm(folder, { recursive: true });
   });
 

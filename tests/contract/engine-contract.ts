@@ -331,7 +331,10 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
         buildArgs: {},
         onProgress: () => undefined,
       });
-      await expect(build).rejects.toMatchObject({ code: 'engine_failed', message: expect.stringContaining('missing') });
+      await expect(build).rejects.toMatchObject({
+        code: 'engine_failed',
+        message: expect.stringContaining('missing') as string,
+      });
     });
   });
 }

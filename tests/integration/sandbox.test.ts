@@ -333,7 +333,7 @@ describe('startSandbox', () => {
     });
     await expect(failing).rejects.toMatchObject({
       code: 'sandbox_failed',
-      message: expect.stringMatching(/last words[^]*chmod/),
+      message: expect.stringMatching(/last words[^]*chmod/) as string,
     });
     expect(stages).toContain('Preparing the sandbox');
     expect(await base.engine.listSandboxes({ 'ballast.session': name })).toEqual([]);
@@ -345,12 +345,12 @@ describe('startSandbox', () => {
     const late = startSandbox(base.engine, specOf(name), { timeoutMs: 1 });
     await expect(late).rejects.toMatchObject({
       code: 'sandbox_failed',
-      message: expect.stringContaining('not ready after'),
+      message: expect.stringContaining('not ready after') as string,
     });
     const cancelled = startSandbox(base.engine, specOf(name), { timeoutMs: 30_000, signal: AbortSignal.abort() });
     await expect(cancelled).rejects.toMatchObject({
       code: 'sandbox_failed',
-      message: expect.stringContaining('cancelled'),
+      message: expect.stringContaining('cancelled') as string,
     });
     expect(await base.engine.listSandboxes({ 'ballast.session': name })).toEqual([]);
   });

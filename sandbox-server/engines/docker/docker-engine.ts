@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import type {
@@ -42,6 +42,9 @@ function toRecord(id: string, labels: Labels, running: boolean, createdAt: Date)
   return { id, session, kind: kind.data, running, createdAt, storeVolume: labels['ballast.store'] ?? '' };
 }
 
+/** Go writes an empty map or list as null, whatever the types say. */
+const nullable = <Value>(value: Value): Value | null => value;
+
 /** The Docker Engine as an Engine. Made by `connectDocker`. */
 export class DockerEngine implements Engine {
   readonly driver = 'docker';
@@ -58,7 +61,7 @@ export class DockerEngine implements Engine {
 
   async info(): Promise<EngineInfo> {
     return engineCall(`ask the Docker Engine at ${this.#endpoint}`, async () => {
-      const [info, version] = await Promise.all([this.#docker.info(), this.#docker.version()]);
+      const [info, version] = await Promise.all([this.#docker.info() as Promise<unknown>, this.#docker.version()]);
       const host = infoShape.parse(info);
       const { Version, ApiVersion, Arch } = versionShape.parse(version);
       return {
@@ -132,7 +135,7 @@ export class DockerEngine implements Engine {
 
   async volumeLabels(name: string): Promise<Labels | null> {
     const volume = await engineLookup(`look for the volume ${name}`, () => this.#docker.getVolume(name).inspect());
-    return volume === null ? null : ((volume.Labels as Labels | null) ?? {});
+    return volume === null ? null : (nullable(volume.Labels) ?? {});
   }
 
   async listVolumes(labels: Labels): Promise<readonly string[]> {
@@ -188,7 +191,7 @@ export class DockerEngine implements Engine {
     const stream = await engineCall('read the log of the sandbox', () =>
       this.#docker.getContainer(id).logs({ follow: true, stdout: true, stderr: true }),
     );
-    const source = stream as Readable;
+    const source = stream as NodeJS.ReadableStream & { destroy(): void };
     const stop = (): void => {
       source.destroy();
     };

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { FrameParser } from './demux.ts';
 
 /** A longer line is cut: nobody reads it, and a program that prints no newline must not fill the memory. */
@@ -8,12 +7,12 @@ const maxLineChars = 64 * 1024;
  * Lines of a container's log (both channels, in the order written) until the stream ends or is destroyed.
  * @param source the multiplexed stream of the logs endpoint.
  */
-export async function* logLines(source: Readable): AsyncGenerator<string> {
+export async function* logLines(source: AsyncIterable<unknown>): AsyncGenerator<string> {
   const parser = new FrameParser();
   const decoders = new Map<number, { decoder: TextDecoder; rest: string }>();
-  for await (const chunk of source as AsyncIterable<Buffer>) {
+  for await (const chunk of source) {
     const lines: string[] = [];
-    parser.push(chunk, (channel, data) => {
+    parser.push(chunk as Buffer, (channel, data) => {
       const state = decoders.get(channel) ?? { decoder: new TextDecoder(), rest: '' };
       decoders.set(channel, state);
       const parts = (state.rest + state.decoder.decode(data, { stream: true })).split('\n');

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { catalogue, contextFiles, registryOf, withTag } from './catalogue.ts';
+import { blobSizes, parseManifest } from './manifest.ts';
+import { buildStep } from './obtain.ts';
+
+describe('catalogue', () => {
+  it('has for each Dockerfile the stage it names', async () => {
+    for (const { ref, equivalent } of catalogue) {
+      if (equivalent.kind === 'bootstrap') continue;
+      const dockerfile = (await contextFiles(equivalent.folder)).get('Dockerfile')?.toString() ?? '';
+      expect(dockerfile, ref).toMatch(new RegExp(`^FROM .* AS ${equivalent.target}$`, 'm'));
+    }
+  });
+
+  it('names each reference once, with its tag', () => {
+    const refs = catalogue.map(({ ref }) => ref);
+    expect(new Set(refs).size).toBe(refs.length);
+    expect(refs.map(withTag)).toEqual(refs);
+  });
+});
+
+describe('withTag', () => {
+  it.each([
+    ['golang', 'golang:latest'],
+    ['golang:1.24', 'golang:1.24'],
+    ['localhost:5000/golang', 'localhost:5000/golang:latest'],
+    ['a/b@sha256:00', 'a/b@sha256:00'],
+  ])('makes %s %s', (ref, full) => {
+    expect(withTag(ref)).toBe(full);
+  });
+});
+
+describe('registryOf', () => {
+  it.each([
+    ['golang:1.24', 'docker.io'],
+    ['library/golang:1.24', 'docker.io'],
+    ['gcr.io/distroless/static-debian13:latest', 'gcr.io'],
+    ['localhost/x:1', 'localhost'],
+    ['localhost:5000/x:1', 'localhost:5000'],
+  ])('of %s is %s', (ref, registry) => {
+    expect(registryOf(ref)).toBe(registry);
+  });
+});
+
+describe('blobSizes', () => {
+  it('reads a listing of tar, blobs only', () => {
+    const digest = 'a'.repeat(64);
+    const listing = [
+      'drwxr-xr-x 0/0               0 2026-11-20 23:00 blobs/sha256/',
+      `-rw-r--r-- 0/0        80934400 2026-11-20 23:00 blobs/sha256/${digest}`,
+      '-rw-r--r-- 0/0             100 1970-01-01 00:00 manifest.json',
+    ].join('\n');
+    expect([...blobSizes(listing)]).toEqual([[`sha256:${digest}`, 80_934_400]]);
+  });
+});
+
+describe('parseManifest', () => {
+  it('takes a manifest and nothing else', () => {
+    const manifest = {
+      version: 1,
+      seed: 'x',
+      images: [{ ref: 'a:1', origin: 'official', sizeBytes: 5, digest: 'sha256:0' }],
+    };
+    expect(parseManifest(JSON.stringify(manifest))).toEqual(manifest);
+    expect(parseManifest('')).toBeNull();
+    expect(parseManifest('{"version":2}')).toBeNull();
+  });
+});
+
+describe('buildStep', () => {
+  it.each([
+    ['#7 [packages 2/4] RUN apt-get update', 0.25],
+    ['#5 [1/2] FROM debian', 0],
+    ['#8 [latest 2/2] WORKDIR /', 0.5],
+    ['#7 0.345 Get:1 trixie InRelease', null],
+    ['#1 [internal] load build definition', null],
+  ])('of "%s" is %s', (line, step) => {
+    expect(buildStep(line)).toBe(step);
+  });
+});
