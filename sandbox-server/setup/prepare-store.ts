@@ -8,7 +8,7 @@ import { parseManifest, type StoredImage, type StoreManifest } from '../base-ima
 import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
 import type { Config } from '../config.ts';
-import type { Engine, Progress, SandboxSpec } from '../engines/engine.ts';
+import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
@@ -20,6 +20,7 @@ const layoutVersion = 1;
 const storeDir = '/var/lib/ballast/store';
 const gibibyte = 1024 ** 3;
 const otherSetupPollMs = 1000;
+const startingMs = 10_000;
 const seedLabel = 'ballast.seed';
 const extraCaDir = '/home/learner/extra-ca';
 
@@ -110,20 +111,46 @@ class StorePreparation {
     return id;
   }
 
-  /** Wait for another set-up that works on this store; clear away one that was ended half-way. */
-  async settleOthers(): Promise<void> {
+  /** Seeders of this store that are at work, and those that a set-up ended half-way has left. */
+  async #seeders(): Promise<{ active: readonly SandboxRecord[]; left: readonly SandboxRecord[] }> {
     const labels = { 'ballast.kind': 'seeder', 'ballast.session': `seed${this.#hash}` };
+    const all = await this.#engine.listSandboxes(labels);
+    // One that is just being made does not run yet.
+    const isActive = ({ running, createdAt }: SandboxRecord): boolean =>
+      running || Date.now() - createdAt.getTime() < startingMs;
+    return { active: all.filter(isActive), left: all.filter((seeder) => !isActive(seeder)) };
+  }
+
+  /** Wait for another set-up that works on this store; clear away one that was ended half-way. */
+  async #settleOthers(): Promise<void> {
     for (;;) {
-      const seeders = await this.#engine.listSandboxes(labels);
-      for (const { id, running } of seeders) if (!running) await this.#engine.removeSandbox(id);
-      if (!seeders.some(({ running }) => running)) return;
+      const { active, left } = await this.#seeders();
+      for (const { id } of left) await this.#engine.removeSandbox(id);
+      if (active.length === 0) return;
       this.#options.progress({ text: 'Another set-up is obtaining the base images; waiting for it' });
       await delay(otherSetupPollMs);
     }
   }
 
+  /** Find the store, or make it. */
+  async obtain(): Promise<StoreManifest> {
+    for (;;) {
+      await this.#settleOthers();
+      try {
+        const found = await this.#find();
+        if (found !== null) return found;
+        const made = await this.#seed();
+        await this.#removeOlder();
+        return made;
+      } catch (error) {
+        // Two set-ups that began in the same moment: the engine let one of them have the seeder.
+        if ((await this.#seeders()).active.length === 0) throw error;
+      }
+    }
+  }
+
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
-  async find(): Promise<StoreManifest | null> {
+  async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
     if (labels === null) return null;
     const cached = parseManifest(await readFile(this.#cacheFile, 'utf8').catch(() => ''));
@@ -142,7 +169,7 @@ class StorePreparation {
   }
 
   /** Stores of earlier versions that this server made go, unless a sandbox still uses them: the engine refuses then. */
-  async removeOlder(): Promise<void> {
+  async #removeOlder(): Promise<void> {
     const ours = await this.#engine.listVolumes({ 'ballast.kind': 'store', 'ballast.host': this.#options.host });
     for (const name of ours) if (name !== this.volume) await this.#engine.removeVolume(name).catch(() => undefined);
   }
@@ -153,7 +180,7 @@ class StorePreparation {
   }
 
   /** Fill a new volume. Until its manifest is written, nobody takes it for a store. */
-  async seed(): Promise<StoreManifest> {
+  async #seed(): Promise<StoreManifest> {
     const engine = this.#engine;
     const { config, host, progress } = this.#options;
     const seed = randomBytes(8).toString('hex');
@@ -207,9 +234,6 @@ export async function prepareStore(engine: Engine, options: PrepareStoreOptions)
   const extraCa = await readExtraCa(options.config);
   const hash = await contentHash(options.image, refs.toSorted(), extraCa);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
-  await preparation.settleOthers();
-  const found = await preparation.find();
-  const manifest = found ?? (await preparation.seed());
-  if (found === null) await preparation.removeOlder();
+  const manifest = await preparation.obtain();
   return { volume: preparation.volume, images: manifest.images };
 }
