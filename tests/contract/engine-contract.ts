@@ -245,6 +245,7 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
 
     it('can be removed twice, and take their data with them', async () => {
       const name = sessionName();
+      await engine.createVolume(storeOf(name), { 'ballast.kind': 'test', 'ballast.host': host });
       const other = await engine.createSandbox(specOf(name));
       const volumes = (): Promise<readonly string[]> => engine.listVolumes({ 'ballast.session': name });
       expect(await volumes()).toHaveLength(1);
