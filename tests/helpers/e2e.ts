@@ -26,7 +26,7 @@ export async function openLab(page: Page, ballast: BallastProcess): Promise<void
 
 /** Waits until the terminal is attached. */
 export async function terminalReady(page: Page): Promise<void> {
-  await expect(page.locator('[data-shell="ready"]:has([data-testid="terminal"])')).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByTestId('terminal')).toHaveAttribute('data-state', 'ready', { timeout: 60_000 });
 }
 
 /** Types a line into the terminal as a person does. */
