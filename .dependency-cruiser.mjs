@@ -48,7 +48,7 @@ export default {
     {
       name: 'sdk-in-drivers-only',
       severity: 'error',
-      from: { pathNot: '^sandbox-server/engines/|^node_modules' },
+      from: { pathNot: '^sandbox-server/engines/|^node_modules|^tests/' },
       to: { path: '^node_modules/dockerode|^node_modules/docker-modem' },
     },
     {

@@ -55,8 +55,8 @@ test('the lab fails on its starter, passes on the solution, and a reload finds t
     await page.reload();
     await terminalReady(page);
     await expect(page.getByTestId('terminal')).toContainText('naming to docker.io/library/greeter');
-    await page.getByTestId('terminal').hover();
-    await page.mouse.wheel(0, -100_000);
+    await page.getByTestId('terminal').click();
+    for (let screens = 0; screens < 20; screens += 1) await page.keyboard.press('Shift+PageUp');
     await expect(page.getByTestId('terminal')).toContainText('LEFT_BEHIND=still-here');
     await typeLine(page, 'echo "$LEFT_BEHIND" > proof.txt');
     await page.getByRole('tab', { name: 'Files' }).click();
