@@ -15,8 +15,10 @@ import { bootstrapRootfs } from './bootstrap-rootfs.ts';
 import { readHostSystem } from './host-system.ts';
 import { packFiles } from './prepare-sandbox-image.ts';
 
-/** Changes when the layout inside the volume changes. */
-const layoutVersion = 1;
+/** Changes when the layout inside the volume changes in another way than seal-store says. */
+const layoutVersion = 2;
+/** Writes the layout; a change of anything else in the sandbox image leaves a store as good as it was. */
+const sealStore = new URL('../sandbox-image/rootfs/usr/local/lib/ballast/seal-store', import.meta.url);
 const storeDir = '/var/lib/ballast/store';
 const gibibyte = 1024 ** 3;
 const otherSetupPollMs = 1000;
@@ -50,8 +52,9 @@ async function readExtraCa(config: Config): Promise<string> {
 }
 
 /** Everything that decides what is in the store, as sixteen hex digits. */
-async function contentHash(image: string, refs: readonly string[], extraCa: string): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, image, refs, extraCa]));
+async function contentHash(refs: readonly string[], extraCa: string): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, refs, extraCa]));
+  hash.update(await readFile(sealStore));
   const folders = catalogue.flatMap(({ ref, equivalent }) =>
     refs.includes(ref) && equivalent.kind === 'dockerfile' ? [equivalent.folder] : [],
   );
@@ -232,7 +235,7 @@ class StorePreparation {
 export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
   const refs = [...new Set(options.refs.map(withTag))];
   const extraCa = await readExtraCa(options.config);
-  const hash = await contentHash(options.image, refs.toSorted(), extraCa);
+  const hash = await contentHash(refs.toSorted(), extraCa);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   const manifest = await preparation.obtain();
   return { volume: preparation.volume, images: manifest.images };
