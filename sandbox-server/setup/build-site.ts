@@ -36,7 +36,7 @@ async function inputDigest(root: string): Promise<string> {
  */
 export async function buildSite(root: string, progress: Progress): Promise<{ siteDir: string; built: boolean }> {
   const siteDir = join(root, 'dist');
-  const stamp = join(root, 'node_modules', '.ballast-site');
+  const stamp = join(root, '.astro', 'ballast-site');
   const digest = await inputDigest(root);
   if (existsSync(join(siteDir, 'index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) {
     return { siteDir, built: false };
