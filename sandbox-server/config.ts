@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { imagesPolicy, registriesSchema } from './base-images/registry-settings.ts';
 import { BallastError } from './protocol/index.ts';
 
 const mebibyte = 1024 * 1024;
@@ -19,6 +20,10 @@ export const configSchema = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** PEM file with further certificate authorities, where the network inspects TLS. */
   extraCa: z.string().optional(),
+  /** Whether base images are pulled, built from Debian packages, or pulled where that is possible. */
+  images: imagesPolicy,
+  /** Mirrors of image registries and credentials for them. */
+  registries: registriesSchema,
   session: z
     .strictObject({
       /** Life of a session, in minutes. */
@@ -54,6 +59,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_HOME: ['home'],
   BALLAST_LOG_LEVEL: ['logLevel'],
   BALLAST_EXTRA_CA: ['extraCa'],
+  BALLAST_IMAGES: ['images'],
+  BALLAST_REGISTRY_MIRROR: ['registries', 'docker.io', 'mirror'],
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
   BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],

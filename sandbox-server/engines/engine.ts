@@ -87,6 +87,17 @@ export interface TerminalExec {
 
 export type Progress = (line: { readonly text: string; readonly fraction?: number }) => void;
 
+/** What a registry is shown: a user's password or what stands in for one, or a bearer token. */
+export type RegistryCredentials =
+  { readonly username: string; readonly password: string } | { readonly registryToken: string };
+
+export interface PullOptions {
+  /** Where to pull it from under another name, such as a mirror's; the image is called `ref` all the same. */
+  readonly from?: string;
+  readonly credentials?: RegistryCredentials;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * What Ballast asks of a container engine. Drivers throw BallastError only
  * (engine_missing, engine_denied, engine_too_old, engine_failed, disk_full, image_not_found).
@@ -97,7 +108,7 @@ export interface Engine {
   info(): Promise<EngineInfo>;
 
   findImage(ref: string): Promise<EngineImage | null>;
-  pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void>;
+  pullImage(ref: string, onProgress: Progress, options?: PullOptions): Promise<void>;
   /** Make an image of one layer from an uncompressed tar of a root file system. */
   importImage(ref: string, rootfs: Readable, labels: Readonly<Record<string, string>>): Promise<void>;
   /** Build an image from a tar of a build context with a Dockerfile at its top. */

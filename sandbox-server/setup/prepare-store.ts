@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { catalogue, contextFiles, withTag } from '../base-images/catalogue.ts';
+import { catalogue, contextFiles, registryOf, withTag } from '../base-images/catalogue.ts';
 import { parseManifest, type StoredImage, type StoreManifest } from '../base-images/manifest.ts';
 import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
@@ -51,9 +51,20 @@ async function readExtraCa(config: Config): Promise<string> {
   }
 }
 
+/** Settings that change where images come from: with another mirror, what could not be pulled is tried again. */
+function originSettings(refs: readonly string[], { images, registries }: Config): readonly unknown[] {
+  const mirrors = Object.entries(registries)
+    .filter(([registry]) => refs.some((ref) => registryOf(ref) === registry))
+    .map(([registry, { mirror, insecure }]) => [registry, mirror, insecure])
+    .sort();
+  return images === 'auto' && mirrors.length === 0 ? [] : [images, mirrors];
+}
+
 /** Everything that decides what is in the store, as sixteen hex digits. */
-async function contentHash(refs: readonly string[], extraCa: string): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, refs, extraCa]));
+async function contentHash(refs: readonly string[], extraCa: string, config: Config): Promise<string> {
+  const hash = createHash('sha256').update(
+    JSON.stringify([layoutVersion, refs, extraCa, ...originSettings(refs, config)]),
+  );
   hash.update(await readFile(sealStore));
   const folders = catalogue.flatMap(({ ref, equivalent }) =>
     refs.includes(ref) && equivalent.kind === 'dockerfile' ? [equivalent.folder] : [],
@@ -196,6 +207,8 @@ class StorePreparation {
       await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
       const images = await obtainImages(seeder, {
         refs: this.#refs,
+        registries: config.registries,
+        policy: config.images,
         extraCa: this.#extraCa,
         pack: packFiles,
         progress,
@@ -235,7 +248,7 @@ class StorePreparation {
 export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
   const refs = [...new Set(options.refs.map(withTag))];
   const extraCa = await readExtraCa(options.config);
-  const hash = await contentHash(refs.toSorted(), extraCa);
+  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   const manifest = await preparation.obtain();
   return { volume: preparation.volume, images: manifest.images };

@@ -7,6 +7,7 @@ import type {
   EngineInfo,
   ExecSpec,
   Progress,
+  PullOptions,
   RunningExec,
   SandboxRecord,
   SandboxSpec,
@@ -30,6 +31,11 @@ const infoShape = z.object({
 });
 const versionShape = z.object({ Version: z.string(), ApiVersion: z.string(), Arch: z.string() });
 const sandboxKind = z.enum(['sandbox', 'grader', 'seeder']);
+
+/** As the Docker API spells it in its header. */
+interface RegistryToken {
+  readonly registrytoken: string;
+}
 
 const labelFilter = (labels: Labels): { label: string[] } => ({
   label: Object.entries(labels).map(([name, value]) => `${name}=${value}`),
@@ -85,12 +91,24 @@ export class DockerEngine implements Engine {
     return image === null ? null : { id: image.Id, labels: config?.Labels ?? {} };
   }
 
-  async pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void> {
-    const doing = `pull ${ref}`;
+  async pullImage(ref: string, onProgress: Progress, options: PullOptions = {}): Promise<void> {
+    const { from = ref, credentials, signal } = options;
+    const doing = from === ref ? `pull ${ref}` : `pull ${ref} from ${from}`;
+    // Not as a part of the options, which go into the request's address, and from there into logs.
+    const header: Docker.AuthConfig | RegistryToken | undefined =
+      credentials === undefined || 'registryToken' in credentials
+        ? credentials && { registrytoken: credentials.registryToken }
+        : { ...credentials, serveraddress: from.split('/')[0] ?? '' };
     const stream = await engineCall(doing, () =>
-      this.#docker.pull(ref, signal === undefined ? {} : { abortSignal: signal }),
+      this.#docker.createImage(header, { fromImage: from, ...(signal === undefined ? {} : { abortSignal: signal }) }),
     );
     await followProgress(stream, doing, onProgress);
+    if (from === ref) return;
+    const colon = ref.lastIndexOf(':');
+    await engineCall(`name the image ${ref}`, () =>
+      this.#docker.getImage(from).tag({ repo: ref.slice(0, colon), tag: ref.slice(colon + 1) }),
+    );
+    await engineCall(`forget the name ${from}`, () => this.#docker.getImage(from).remove({ noprune: true }));
   }
 
   async importImage(ref: string, rootfs: Readable, labels: Labels): Promise<void> {
