@@ -9,7 +9,7 @@ import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
 import type { Config } from '../config.ts';
 import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/engine.ts';
-import { BallastError } from '../protocol/index.ts';
+import { BallastError, type ErrorCode } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
 import { readHostSystem } from './host-system.ts';
@@ -25,6 +25,18 @@ const otherSetupPollMs = 1000;
 const startingMs = 10_000;
 const seedLabel = 'ballast.seed';
 const extraCaDir = '/home/learner/extra-ca';
+
+/** Failures that the images obtained so far have no part in: they are kept for the next set-up. */
+const resumable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'registry_unreachable',
+  'registry_untrusted',
+  'registry_denied',
+  'registry_rate_limited',
+  'registry_failed',
+  'images_missing',
+  'disk_full',
+  'config_invalid',
+]);
 
 export interface PreparedStore {
   readonly volume: string;
@@ -193,15 +205,25 @@ class StorePreparation {
     await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
   }
 
-  /** Fill a new volume. Until its manifest is written, nobody takes it for a store. */
+  /** The volume to fill: one that an earlier set-up left half-filled, or a new one. Gives its seed. */
+  async #openVolume(): Promise<string> {
+    const left = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
+    if (left !== undefined) return left;
+    const seed = randomBytes(8).toString('hex');
+    const labels = { 'ballast.kind': 'store', 'ballast.host': this.#options.host, [seedLabel]: seed };
+    await this.#engine.removeVolume(this.volume);
+    await this.#engine.createVolume(this.volume, labels);
+    return seed;
+  }
+
+  /** Fill the volume. Until its manifest is written, nobody takes it for a store. */
   async #seed(): Promise<StoreManifest> {
     const engine = this.#engine;
-    const { config, host, progress } = this.#options;
-    const seed = randomBytes(8).toString('hex');
-    await engine.removeVolume(this.volume);
-    await engine.createVolume(this.volume, { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed });
-    const id = await this.#startSeeder('bridge');
+    const { config, progress } = this.#options;
+    const seed = await this.#openVolume();
+    let id: string | undefined;
     try {
+      id = await this.#startSeeder('bridge');
       const seeder = new Seeder(engine, id);
       await seeder.holdLease();
       await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
@@ -226,11 +248,13 @@ class StorePreparation {
       await this.#remember(manifest);
       return manifest;
     } catch (error) {
-      await engine.removeSandbox(id).catch(() => undefined);
-      await engine.removeVolume(this.volume).catch(() => undefined);
+      if (id !== undefined) await engine.removeSandbox(id).catch(() => undefined);
+      // Where the engine or a build failed, what is there may be the reason; the next set-up begins anew.
+      if (!(error instanceof BallastError && resumable.has(error.code)))
+        await engine.removeVolume(this.volume).catch(() => undefined);
       throw error;
     } finally {
-      await engine.removeSandbox(id);
+      if (id !== undefined) await engine.removeSandbox(id);
     }
   }
 
