@@ -38,14 +38,9 @@ interface Answer {
 
 /** Status, headers and body of what `curl --include` printed. */
 export function parseAnswer(text: string): Answer {
-  let rest = text;
-  let head = '';
+  const [, head = '', rest = ''] = /^(.*?)(?:\r?\n\r?\n(.*))?$/s.exec(text) ?? [];
   // A proxy's answer to CONNECT comes before the registry's.
-  do {
-    const end = rest.search(/\r?\n\r?\n/);
-    head = end === -1 ? rest : rest.slice(0, end);
-    rest = end === -1 ? '' : rest.slice(end).replace(/^\r?\n\r?\n/, '');
-  } while (/^HTTP\/\d/.test(rest));
+  if (/^HTTP\/\d/.test(rest)) return parseAnswer(rest);
   const [first = '', ...lines] = head.split(/\r?\n/);
   const headers = new Map(
     lines.flatMap((line) => {

@@ -35,7 +35,6 @@ const registrySettings = z.strictObject({
   /** Longest wait for a registry that limits the rate, in seconds, all images together. */
   waitSeconds: z.coerce.number().int().nonnegative().default(300),
 });
-export type RegistrySettings = z.infer<typeof registrySettings>;
 
 /** Settings by registry, as references name it: "docker.io", "gcr.io". */
 export const registriesSchema = z

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,6 +47,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+type ServerProcess = ChildProcessByStdio<null, null, Readable>;
+
 /** A real registry on a free port of 127.0.0.1, with one user, its own folder and nothing in it. */
 export class TestRegistry implements AsyncDisposable {
   readonly username = 'instructor';
@@ -54,10 +56,10 @@ export class TestRegistry implements AsyncDisposable {
   readonly password = `secret-${randomBytes(12).toString('hex')}`;
   readonly port: number;
   readonly #folder: string;
-  readonly #process: ChildProcess;
+  readonly #process: ServerProcess;
   readonly #docker = new Docker();
 
-  private constructor(port: number, folder: string, start: (registry: TestRegistry) => ChildProcess) {
+  private constructor(port: number, folder: string, start: (registry: TestRegistry) => ServerProcess) {
     this.port = port;
     this.#folder = folder;
     this.#process = start(this);
@@ -90,10 +92,9 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   async #listening(): Promise<void> {
-    const stderr = this.#process.stderr as Readable;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     let text = '';
-    createInterface({ input: stderr }).on('line', (line) => {
+    createInterface({ input: this.#process.stderr }).on('line', (line) => {
       text += `${line}\n`;
       if (line.includes('listening on')) resolve(undefined);
     });
