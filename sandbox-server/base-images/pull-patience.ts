@@ -24,22 +24,27 @@ export class Patience {
   }
 }
 
-async function countDown(seconds: number, report: (secondsLeft: number) => void): Promise<void> {
-  for (let left = seconds; left > 0; left -= reportEverySeconds) {
-    report(left);
-    await delay(Math.min(left, reportEverySeconds) * 1000);
-  }
+export interface PatienceOptions {
+  /** Shared by all images of a registry. */
+  readonly patience: Patience;
+  /** Who is asked, for messages. */
+  readonly host: string;
+  /** Takes a line for people, while waiting. */
+  readonly report: (text: string) => void;
+  /** Lets so many seconds pass; the clock's unless a test has another. */
+  readonly pass?: (seconds: number) => Promise<void>;
 }
+
+const passTime = (seconds: number): Promise<void> => delay(seconds * 1000);
 
 /**
  * Pull one image, waiting where a registry asks for it and trying again where the connection was cut.
  * @param attempt one attempt; null when the image is there.
- * @param report a line for people, while waiting.
  * @returns null when the image is there, else the failure of the last attempt.
  */
 export async function pullPatiently(
   attempt: () => Promise<PullFailure | null>,
-  { patience, host, report }: { patience: Patience; host: string; report: (text: string) => void },
+  { patience, host, report, pass = passTime }: PatienceOptions,
 ): Promise<PullFailure | null> {
   let broken = 0;
   let limited = 0;
@@ -51,13 +56,13 @@ export async function pullPatiently(
       const seconds = Math.max(1, failure.retryAfterSeconds ?? unsaidWaitSeconds * 2 ** limited);
       if (!patience.spend(seconds)) return failure;
       limited += 1;
-      await countDown(seconds, (left) => {
+      for (let left = seconds; left > 0; left -= reportEverySeconds) {
         report(`${host} limits the rate: going on in ${String(left)} s`);
-      });
+        await pass(Math.min(left, reportEverySeconds));
+      }
     } else if ((failure.kind === 'cut' || failure.kind === 'unavailable') && broken < furtherAttempts) {
-      await countDown(2 ** broken, () => {
-        report(`${host} failed (${failure.detail}): trying again`);
-      });
+      report(`${host} failed (${failure.detail}): trying again`);
+      await pass(2 ** broken);
       broken += 1;
     } else return failure;
   }
