@@ -109,6 +109,7 @@ async function describe(seeder: Seeder, refs: readonly string[]): Promise<Stored
 export async function obtainImages(seeder: Seeder, options: ObtainOptions): Promise<StoredImage[]> {
   const { refs, registries, policy, progress } = options;
   const puller = new ImagePuller(seeder, registries, options.extraCa);
+  const notes = new Map<string, string>();
   let done = 0;
   const report = (text: string, part = 0): void => {
     progress({ text, fraction: Math.min(1, (done + part) / (refs.length + 1)) });
@@ -126,7 +127,9 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
     if (failure === null) return true;
     const source = puller.source(ref);
     if (entry === undefined || !fallsBack(policy, failure, source)) throw pullError(failure, source);
-    report(`${reasonOf(failure, source)}: building ${ref} from Debian packages instead`);
+    const reason = reasonOf(failure, source);
+    notes.set(ref, reason);
+    report(`${reason}: building ${ref} from Debian packages instead`);
     return false;
   };
 
@@ -161,5 +164,6 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
   await seeder.run(['/usr/bin/docker', 'builder', 'prune', '--all', '--force']);
   await seeder.run(['/usr/bin/docker', 'image', 'prune', '--force']);
   report('Measuring the images', 0.5);
-  return describe(seeder, refs);
+  const images = await describe(seeder, refs);
+  return images.map((image) => ({ ...image, note: notes.get(image.ref) }));
 }
