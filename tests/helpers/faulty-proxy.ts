@@ -18,6 +18,8 @@ export interface TokenService {
   readonly token: string;
   /** What the client must show for a token, as in `Authorization`. */
   readonly basic: string;
+  /** Where it says that tokens are to be had; its own /token unless it sends its users elsewhere. */
+  readonly realm?: string;
 }
 
 /** A reverse proxy before a registry that fails as it is told, and remembers what was asked. */
@@ -106,7 +108,7 @@ export class FaultyProxy implements AsyncDisposable {
       return false;
     }
     if (shown === `Bearer ${tokens.token}`) return true;
-    const realm = `http${this.#secure ? 's' : ''}://${this.#host}/token`;
+    const realm = tokens.realm ?? `http${this.#secure ? 's' : ''}://${this.#host}/token`;
     answer.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="test",scope="pull"` }).end();
     return false;
   }

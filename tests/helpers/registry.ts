@@ -28,8 +28,14 @@ export async function findRegistryServer(folder: string): Promise<{ path: string
   const host = readHostSystem();
   if (!host.isDebianLike) return { missing: `docker-registry is not installed, and ${host.name} has no apt-get` };
   try {
-    if (host.isRoot) await runProgram('apt-get', ['update', '-q']);
-    await runProgram('apt-get', ['download', '-q', 'docker-registry'], { cwd: folder });
+    const download = (): Promise<string> =>
+      runProgram('apt-get', ['download', '-q', 'docker-registry'], { cwd: folder });
+    await download().catch(async (error: unknown) => {
+      if (!host.isRoot) throw error;
+      // A fresh machine has no lists of packages yet, or old ones.
+      await runProgram('apt-get', ['update', '-q']);
+      return download();
+    });
     const [file = ''] = (await readdir(folder)).filter((name) => /^docker-registry_.*\.deb$/.test(name));
     await runProgram('dpkg-deb', ['-x', join(folder, file), join(folder, 'registry')]);
     return { path: join(folder, 'registry/usr/bin/docker-registry') };

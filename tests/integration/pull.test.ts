@@ -169,6 +169,17 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     expect(await puller({ auth: { tokenFile } }).pull(refOf('b'), report)).toBeNull();
   });
 
+  it('are not paid for with a secret sent where a registry with TLS points without it', async () => {
+    tlsProxy.tokens = { token: 'x', basic: 'x', realm: `http://${proxy.host}/token` };
+    const trusting = new ImagePuller(seeder, registries({ mirror: tlsProxy.host }), readFileSync(caFile, 'utf8'));
+    expect(await trusting.pull(refOf('x'), report)).toEqual({
+      kind: 'denied',
+      detail: 'it names no place to log in at',
+    });
+    expect(tlsProxy.requests).toHaveLength(1);
+    expect(proxy.requests).toEqual([]);
+  });
+
   it('are denied without credentials and with wrong ones, and it is said which', async () => {
     const anonymous = puller({ auth: undefined });
     const failure = await anonymous.pull(refOf('cut'), report);
