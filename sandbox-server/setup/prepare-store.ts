@@ -113,7 +113,7 @@ class StorePreparation {
     return join(this.#options.config.home, 'stores', `${this.volume}.json`);
   }
 
-  async #startSeeder(network: SandboxSpec['network']): Promise<string> {
+  async #startSeeder(network: SandboxSpec['network'], storeVolume = this.volume): Promise<string> {
     const { cpus } = await this.#engine.info();
     const { image, host, config, progress } = this.#options;
     const spec: SandboxSpec = {
@@ -121,7 +121,7 @@ class StorePreparation {
       kind: 'seeder',
       host,
       image,
-      storeVolume: this.volume,
+      storeVolume,
       limits: { memoryBytes: Math.max(config.sandbox.memoryBytes, 2 * gibibyte), cpus, pids: 4096 },
       network,
       hostname: 'seeder',
@@ -175,6 +175,31 @@ class StorePreparation {
     }
   }
 
+  /**
+   * A seeder on a volume that is there already; null, and the volume is gone, when its contents keep an engine from
+   * starting (a set-up that was killed, a host that lost power).
+   */
+  async #openLeft(): Promise<string | null> {
+    try {
+      return await this.#startSeeder('none');
+    } catch (error) {
+      if (!(error instanceof BallastError && error.code === 'sandbox_failed')) throw error;
+      // Where none starts on an empty volume either, the machine is to blame, and a good store must stay.
+      const empty = `${this.volume}-empty`;
+      await this.#engine.createVolume(empty, { 'ballast.kind': 'scratch', 'ballast.host': this.#options.host });
+      try {
+        await this.#engine.removeSandbox(await this.#startSeeder('none', empty));
+      } catch {
+        throw error;
+      } finally {
+        await this.#engine.removeVolume(empty);
+      }
+      this.#options.progress({ text: 'What an earlier set-up has left cannot be used: beginning anew' });
+      await this.#engine.removeVolume(this.volume);
+      return null;
+    }
+  }
+
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
@@ -182,7 +207,8 @@ class StorePreparation {
     const cached = parseManifest(await readFile(this.#cacheFile, 'utf8').catch(() => ''));
     if (cached !== null && cached.seed === labels[seedLabel]) return cached;
     this.#options.progress({ text: 'Reading the base-image store' });
-    const id = await this.#startSeeder('none');
+    const id = await this.#openLeft();
+    if (id === null) return null;
     try {
       const { stdout } = await new Seeder(this.#engine, id).try(['/bin/cat', `${storeDir}/manifest.json`]);
       const manifest = parseManifest(stdout);
@@ -205,10 +231,10 @@ class StorePreparation {
     await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
   }
 
-  /** The volume to fill: one that an earlier set-up left half-filled, or a new one. Gives its seed. */
+  /** The volume to fill: one that an earlier set-up left half-filled, or a new one. */
   async #openVolume(): Promise<string> {
-    const left = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
-    if (left !== undefined) return left;
+    const known = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
+    if (known !== undefined) return known;
     const seed = randomBytes(8).toString('hex');
     const labels = { 'ballast.kind': 'store', 'ballast.host': this.#options.host, [seedLabel]: seed };
     await this.#engine.removeVolume(this.volume);
@@ -249,7 +275,7 @@ class StorePreparation {
       return manifest;
     } catch (error) {
       if (id !== undefined) await engine.removeSandbox(id).catch(() => undefined);
-      // Where the engine or a build failed, what is there may be the reason; the next set-up begins anew.
+      // Where the engine or a build failed, what is in the volume may be the reason; the next set-up begins anew.
       if (!(error instanceof BallastError && resumable.has(error.code)))
         await engine.removeVolume(this.volume).catch(() => undefined);
       throw error;

@@ -137,8 +137,10 @@ describe.skipIf('missing' in server)('images from a registry', () => {
   });
 
   afterAll(async () => {
-    for (const left of await engine.listSandboxes({ 'ballast.host': host })) await engine.removeSandbox(left.id);
-    for (const left of await engine.listVolumes({ 'ballast.host': host })) await engine.removeVolume(left);
+    for (const of of [host, `${host}-damaged`]) {
+      for (const left of await engine.listSandboxes({ 'ballast.host': of })) await engine.removeSandbox(left.id);
+      for (const left of await engine.listVolumes({ 'ballast.host': of })) await engine.removeVolume(left);
+    }
     await proxy[Symbol.asyncDispose]();
     await tlsProxy[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
@@ -340,6 +342,29 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     expect(listed.trim().split('\n').sort()).toEqual(refs.toSorted());
     expect(await inSandbox.run(['/usr/bin/docker', 'image', 'inspect', ...refs])).not.toContain('ballast.origin');
     await expectNoSecretIn([volume]);
+  });
+
+  it('make a store from the beginning where what a failed set-up left is damaged', async () => {
+    const config = configSchema.parse({ home: join(folder, 'home'), images: 'pull', registries: registries() });
+    const options = { image, refs: [refOf('b')], host: `${host}-damaged`, config, progress };
+    proxy.reset({ on: manifests, times: 1, act: { status: 404 } });
+    await expect(prepareStore(engine, options)).rejects.toMatchObject({ code: 'images_missing' });
+    const [left = ''] = await engine.listVolumes({ 'ballast.host': options.host });
+    const labels = await engine.volumeLabels(left);
+    const container = await docker.createContainer({
+      Image: image,
+      Labels: { 'ballast.kind': 'test', 'ballast.host': host },
+      Entrypoint: ['/bin/sh', '-c', 'rm -r /store/docker/image && touch /store/docker/image'],
+      HostConfig: { Binds: [`${left}:/store`], NetworkMode: 'none' },
+    });
+    await container.start();
+    expect(await container.wait()).toMatchObject({ StatusCode: 0 });
+    await container.remove();
+    const { volume } = await prepareStore(engine, options);
+    expect(volume).toBe(left);
+    expect(await engine.volumeLabels(left)).not.toEqual(labels);
+    expect(shown).toContain('What an earlier set-up has left cannot be used: beginning anew');
+    await engine.removeVolume(volume);
   });
 
   /** Looks as root, who can read every file of a volume. */
