@@ -26,7 +26,8 @@ const stopPrograms = '/usr/local/lib/ballast/stop-programs';
 const countFiles =
   '/usr/bin/unshare --user --map-root-user --map-auto /usr/bin/du --inodes -scx /home/learner /tmp /var/tmp | tail -1';
 
-const inGigabytes = (bytes: number): string => `${(bytes / gigabyte).toFixed(bytes < 10 * gigabyte ? 1 : 0)} GB`;
+const inWords = (bytes: number): string =>
+  bytes < gigabyte ? `${(bytes / mebibyte).toFixed(0)} MB` : `${(bytes / gigabyte).toFixed(1)} GB`;
 
 interface Measured {
   readonly session: Session;
@@ -153,7 +154,7 @@ export class DiskGuard {
     const { diskBytes, diskFiles } = this.#options.config.sandbox;
     return files / diskFiles > bytes / diskBytes
       ? `This sandbox has ${files.toLocaleString('en')} files; ${diskFiles.toLocaleString('en')} are allowed.`
-      : `This sandbox takes ${inGigabytes(bytes)} of the disk; ${inGigabytes(diskBytes)} are allowed.`;
+      : `This sandbox takes ${inWords(bytes)} of the disk; ${inWords(diskBytes)} are allowed.`;
   }
 
   /** The host runs out of space: the sandbox that grew most since the last look, if any did, has to wait. */

@@ -1,10 +1,10 @@
 import { statfs } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openArena, type Arena } from '../helpers/attack.ts';
-import { openEvents, openTerminal } from '../helpers/socket.ts';
+import { openEvents, openTerminal, untilReady } from '../helpers/socket.ts';
 
 const mebibyte = 1024 * 1024;
-const diskBytes = 400 * mebibyte;
+const diskBytes = 200 * mebibyte;
 let arena: Arena;
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ test('a disk filled with bytes: the learner is told, frees space and goes on', a
   using events = await openEvents(server, attacker.session, attacker.session.id);
   using terminal = await openTerminal(server, attacker.session);
   const before = await free();
-  terminal.type('while head -c 20M /dev/zero >> big; do sleep 0.05; done\r');
+  terminal.type('head -c 190M /dev/zero > big; while head -c 5M /dev/zero >> big; do sleep 0.1; done\r');
   const notice = await events.untilMessage('the notice', (message) => message.type === 'notice');
   expect(notice).toMatchObject({ level: 'warning', text: expect.stringContaining('Free some space') as string });
   await terminal.untilText('Free some space');
@@ -46,7 +46,7 @@ test('a disk filled with bytes: the learner is told, frees space and goes on', a
 test('a disk filled with empty files', async () => {
   const { server, attacker } = arena;
   using events = await openEvents(server, attacker.session, attacker.session.id);
-  await attacker.bash(`mkdir -p many; perl -e 'for (1 .. 90_000) { open my $file, ">", "many/$_" or exit }'; true`);
+  await attacker.bash(`mkdir -p many; perl -e 'for (1 .. 70_000) { open my $file, ">", "many/$_" or exit }'; true`);
   const notice = await events.untilMessage('the notice', (message) => message.type === 'notice');
   expect(notice).toMatchObject({ level: 'warning', text: expect.stringContaining('files') as string });
   await arena.othersAreWell();
@@ -60,7 +60,7 @@ test('a program that fills the disk and heeds no stop: the sandbox is ended, and
   // It poses as a program that is spared.
   const filling = rogue
     .bash(
-      `exec -a /usr/local/bin/ballast-terminal perl -e '$0 = "perl /usr/local/bin/ballast-terminal x"; while (1) { open my $f, ">>", "big"; print $f "x" x (8 << 20); close $f; select undef, undef, undef, 0.05 }'`,
+      `exec -a /usr/local/bin/ballast-terminal perl -e '$0 = "perl /usr/local/bin/ballast-terminal x"; my $size = 190 << 20; while (1) { open my $f, ">>", "big"; print $f "x" x $size; close $f; $size = 1 << 20; select undef, undef, undef, 0.1 }'`,
     )
     .catch(() => null);
   const failed = await events.until('the end of the sandbox', () => {
@@ -71,14 +71,13 @@ test('a program that fills the disk and heeds no stop: the sandbox is ended, and
   await filling;
   await expect.poll(() => base.engine.inspectSandbox(rogue.containerId)).toBeNull();
   await arena.othersAreWell();
-  const body = JSON.stringify({ files: 'restore' });
-  const restarted = await server.ask('POST', `/api/sessions/${rogue.session.id}/reset`, {
-    token: rogue.session.token,
-    body,
-  });
-  expect(restarted.status).toBeLessThan(300);
-  await events.until('a ready session', () => {
-    const message = events.messages.findLast((candidate) => candidate.type === 'session');
-    return message?.session.state === 'ready' ? true : undefined;
-  });
+  // Restarted around its files, it has room to free space.
+  const body = JSON.stringify({ files: 'keep' });
+  const { token, id } = rogue.session;
+  expect((await server.ask('POST', `/api/sessions/${id}/reset`, { token, body })).status).toBeLessThan(300);
+  await untilReady(server, rogue.session);
+  using terminal = await openTerminal(server, rogue.session);
+  terminal.type('cd; ls big && rm -f big && echo fre""ed\r');
+  await terminal.untilText('freed');
+  expect(await server.session(rogue.session)).toMatchObject({ state: 'ready' });
 });
