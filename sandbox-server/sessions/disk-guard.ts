@@ -124,8 +124,9 @@ export class DiskGuard {
     }
     this.#seen = room;
     this.#lookAgain = false;
-    for (const one of measured) await this.#judge(one);
-    if (this.#isShort(room)) await this.#makeRoom(measured);
+    const short = this.#isShort(room);
+    for (const one of measured) await this.#judge(one, short);
+    if (short) await this.#makeRoom(measured);
     for (const one of measured) this.#last.set(one.sandbox, one);
   }
 
@@ -136,11 +137,12 @@ export class DiskGuard {
     return Number.parseInt(counted.stdout, 10) || 0;
   }
 
-  async #judge(one: Measured): Promise<void> {
+  async #judge(one: Measured, short: boolean): Promise<void> {
     const { share, sandbox, session } = one;
     const stoppedAt = this.#stopped.get(sandbox);
     if (share <= 1) {
-      if (stoppedAt !== undefined && this.#stopped.delete(sandbox)) {
+      if (stoppedAt !== undefined && !short) {
+        this.#stopped.delete(sandbox);
         session.publish({ type: 'notice', level: 'info', text: 'There is room again. Go on.' });
       }
       return;
@@ -160,7 +162,7 @@ export class DiskGuard {
   /** The host runs out of space: the sandbox that grew most since the last look, if any did, has to wait. */
   async #makeRoom(measured: readonly Measured[]): Promise<void> {
     this.#lookAgain = true;
-    const growth = (one: Measured): number => one.share - (this.#last.get(one.sandbox)?.share ?? 0);
+    const growth = (one: Measured): number => one.share - (this.#last.get(one.sandbox)?.share ?? one.share);
     const [most] = measured.filter(({ session }) => sandboxOf(session) !== null).sort((a, b) => growth(b) - growth(a));
     if (most === undefined || growth(most) * this.#options.config.sandbox.diskBytes < mebibyte) return;
     const words = "The workshop's disk is almost full, and this sandbox was filling it.";

@@ -81,3 +81,19 @@ test('a program that fills the disk and heeds no stop: the sandbox is ended, and
   await terminal.untilText('freed');
   expect(await server.session(rogue.session)).toMatchObject({ state: 'ready' });
 });
+
+test('the reserve of the host: whoever fills it is stopped, far below the own limit', async () => {
+  const reserveBytes = (await free()) - 200 * mebibyte;
+  await using short = await openArena({ disk: { checkSeconds: 0.5, reserveBytes } });
+  const { server, attacker } = short;
+  using events = await openEvents(server, attacker.session, attacker.session.id);
+  using terminal = await openTerminal(server, attacker.session);
+  terminal.type('cd; while head -c 20M /dev/zero >> big; do sleep 0.1; done\r');
+  const notice = await events.untilMessage('the notice', (message) => message.type === 'notice');
+  expect(notice).toMatchObject({ text: expect.stringContaining('almost full') as string });
+  const taken = Number((await attacker.bash('stat -c %s big')).stdout);
+  expect(taken).toBeGreaterThan(mebibyte);
+  expect(taken).toBeLessThan(short.base.config.sandbox.diskBytes / 2);
+  await short.othersAreWell();
+  expect((await attacker.bash('rm big && echo gone')).stdout).toBe('gone\n');
+});
