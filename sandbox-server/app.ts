@@ -23,6 +23,7 @@ import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
 import { BallastError } from './protocol/index.ts';
+import { DiskGuard } from './sessions/disk-guard.ts';
 import type { BaseImage } from './sessions/list-images.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
@@ -109,6 +110,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     onWatched: createSandboxWatcher(watching),
   });
   const guard = createGuard(manager, config);
+  const diskGuard = new DiskGuard({
+    engine,
+    config,
+    sessions: () => manager.sessions,
+    halt: (...args) => manager.halt(...args),
+    logger,
+  });
 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -179,6 +187,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     publishImages: (session) => void publishImages(session, session.use(), watching),
   });
   app.addHook('preClose', async () => {
+    diskGuard.stop();
     // Terminals hear of the end from their session, event sockets from the upgrade handler.
     const stopped = manager.stop();
     await sockets.close();
@@ -191,6 +200,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   try {
     await manager.resume();
     await app.ready();
+    void diskGuard.run();
   } catch (error) {
     await app.close();
     throw error;

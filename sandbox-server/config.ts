@@ -45,8 +45,28 @@ export const configSchema = z.strictObject({
         .default(2048 * mebibyte),
       cpus: z.coerce.number().positive().default(2),
       pids: z.coerce.number().int().min(64).default(1024),
+      /** What a sandbox may take of the disk; over it, its programs are stopped until space is freed. */
+      diskBytes: z.coerce
+        .number()
+        .int()
+        .min(64 * mebibyte)
+        .default(8192 * mebibyte),
+      /** The same for the number of files. */
+      diskFiles: z.coerce.number().int().min(10_000).default(1_000_000),
       /** Longest wait for a sandbox to become ready, in seconds. */
       startSeconds: z.coerce.number().positive().default(60),
+    })
+    .prefault({}),
+  disk: z
+    .strictObject({
+      /** Sandboxes that grow are stopped when less than this is free on the engine's disk. */
+      reserveBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(4096 * mebibyte),
+      /** How often to look at the engine's free space, in seconds. */
+      checkSeconds: z.coerce.number().positive().default(1),
     })
     .prefault({}),
 });
@@ -67,6 +87,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_SANDBOX_MEMORY_BYTES: ['sandbox', 'memoryBytes'],
   BALLAST_SANDBOX_CPUS: ['sandbox', 'cpus'],
   BALLAST_SANDBOX_PIDS: ['sandbox', 'pids'],
+  BALLAST_SANDBOX_DISK_BYTES: ['sandbox', 'diskBytes'],
+  BALLAST_DISK_RESERVE_BYTES: ['disk', 'reserveBytes'],
 };
 
 type Tree = Record<string, unknown>;

@@ -59,7 +59,8 @@ export interface SandboxRecord {
 export interface ExecSpec {
   /** Program and arguments: never a shell line made of somebody's words. */
   readonly argv: readonly string[];
-  readonly user?: 'learner' | 'root';
+  /** `watcher` can look at the learner's folders, and shares no quota of the kernel with any learner. */
+  readonly user?: 'learner' | 'watcher' | 'root';
   /** Absolute, inside the sandbox. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -83,6 +84,20 @@ export interface TerminalExec {
   resize(cols: number, rows: number): Promise<void>;
   exitCode(): Promise<number>;
   destroy(): void;
+}
+
+/** What sandboxes take of the engine's disk, as the engine itself counts it: nothing in a sandbox can change that. */
+export interface DiskUse {
+  /** Bytes of a sandbox's data and of what it wrote elsewhere, by the engine's id of the sandbox. */
+  readonly sandboxes: ReadonlyMap<string, number>;
+}
+
+/** Room on the file system with the engine's data. */
+export interface DiskRoom {
+  readonly freeBytes: number;
+  readonly freeInodes: number;
+  /** 0 where the file system makes them as it goes. */
+  readonly allInodes: number;
 }
 
 export type Progress = (line: { readonly text: string; readonly fraction?: number }) => void;
@@ -141,6 +156,11 @@ export interface Engine {
   tailLog(id: string, lines: number): Promise<string>;
   /** Remove the sandbox and, unless `keepData`, its data volume; no error when it is already gone. */
   removeSandbox(id: string, options?: { readonly keepData?: boolean }): Promise<void>;
+
+  /** Walks all data of the engine: ask for it only when there is a reason. */
+  diskUse(): Promise<DiskUse>;
+  /** Cheap. Null when the engine's disk is not this machine's. */
+  diskRoom(): Promise<DiskRoom | null>;
 
   exec(id: string, spec: ExecSpec): Promise<RunningExec>;
   execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec>;

@@ -186,6 +186,17 @@ export class SessionManager {
     await this.#reap();
   }
 
+  get sessions(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
+  /** Ends a session's sandbox for a reason; the session has failed and can be reset. Its data stays with `keepData`. */
+  async halt(session: Session, why: BallastError, options: { readonly keepData: boolean }): Promise<void> {
+    const { id } = session.use();
+    this.#failed(session, why);
+    await this.#options.engine.removeSandbox(id, options);
+  }
+
   /** Lets go of all sessions without ending them; sandboxes go on running. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -83,8 +83,15 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts it, or starts it again as after the end of its process. */
   async start(): Promise<void> {
-    const { session = {}, ...options } = this.#options;
-    const config = { ...this.#base.config, home: this.home, session: { ...this.#base.config.session, ...session } };
+    const { session = {}, sandbox = {}, disk = {}, ...options } = this.#options;
+    const defaults = this.#base.config;
+    const config = {
+      ...defaults,
+      home: this.home,
+      session: { ...defaults.session, ...session },
+      sandbox: { ...defaults.sandbox, ...sandbox },
+      disk: { ...defaults.disk, ...disk },
+    };
     const logger: Logger = options.logger ?? pino({ level: 'silent' });
     this.#app = await buildApp({
       ...this.#base,
@@ -153,6 +160,8 @@ export class TestServer implements AsyncDisposable {
 
 export interface TestServerOptions {
   readonly session?: Partial<Config['session']>;
+  readonly sandbox?: Partial<Config['sandbox']>;
+  readonly disk?: Partial<Config['disk']>;
   readonly siteDir?: string;
   readonly heartbeatMs?: number;
   readonly logger?: Logger;

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import type {
+  DiskRoom,
+  DiskUse,
   Engine,
   EngineImage,
   EngineInfo,
@@ -13,6 +15,7 @@ import type {
   SandboxSpec,
   TerminalExec,
 } from '../engine.ts';
+import { diskRoomOf, toDiskUse } from './disk.ts';
 import { engineCall, engineLookup, isNotFound, toBallastError } from './errors.ts';
 import { execOnTerminal, execProgram } from './exec.ts';
 import { logLines, logText } from './log-lines.ts';
@@ -58,6 +61,7 @@ export class DockerEngine implements Engine {
   readonly #seccompProfile: string;
   readonly #endpoint: string;
   #securityOptions: readonly string[] | null = null;
+  #rootDir: string | null = null;
 
   constructor(docker: Docker, options: { seccompProfile: string; endpoint: string }) {
     this.#docker = docker;
@@ -248,6 +252,17 @@ export class DockerEngine implements Engine {
           .catch(() => undefined);
     }
     if (options.keepData !== true) await this.removeVolume(homeVolumeName(record.session));
+  }
+
+  async diskUse(): Promise<DiskUse> {
+    return engineCall('ask what the disk is used for', async () => toDiskUse(await this.#docker.df()));
+  }
+
+  async diskRoom(): Promise<DiskRoom | null> {
+    // A socket's path: anything else may be another machine, where our own folders say nothing.
+    if (!this.#endpoint.startsWith('/')) return null;
+    this.#rootDir ??= (await this.info()).rootDir;
+    return diskRoomOf(this.#rootDir);
   }
 
   async exec(id: string, spec: ExecSpec): Promise<RunningExec> {
