@@ -11,7 +11,7 @@ import { runChecks } from './runner.ts';
 const result = (stdout: string) => ({ exitCode: 0, stdout, stderr: '', timedOut: false, truncated: false });
 const context: Omit<CheckContext, 'signal'> = {
   shell: { run: () => Promise.resolve(result('26.1.5\n')), stream: () => Promise.reject(new Error('unused')) },
-  images: { read: () => Promise.reject(new Error('unused')) },
+  images: { read: () => Promise.reject(new Error('unused')), search: () => Promise.reject(new Error('unused')) },
   labDir: '/home/learner/lab',
   mode: 'live',
 };
