@@ -119,7 +119,7 @@ export async function withProbeContainer<Result>(
 }
 
 /** What `docker run` says when the image is at fault: no such program, no such user, no entrypoint. */
-function isImageFault(error: string): boolean {
+export function isImageFault(error: string): boolean {
   return /OCI runtime create failed|executable file not found|no command specified|no such file or directory|permission denied|unable to find user|exec format error/i.test(
     error,
   );

@@ -6,6 +6,8 @@ import { sizeBelow } from './folder-sizes.ts';
 export interface Found {
   readonly path: string;
   readonly sizeBytes: number;
+  /** How to name it, where the path alone does not say it. */
+  readonly label?: string;
 }
 
 /** What image-lacks can look for, and what each is called to the learner. */

@@ -51,7 +51,7 @@ function parseDpkg(text: string, path: string): ImagePackage[] {
     const name = fields.get('Package');
     const status = fields.get('Status');
     // Distroless images write no status; dpkg keeps an entry for what was removed but for its configuration.
-    if (name === undefined || (status !== undefined && !/ installed$/.test(status))) return [];
+    if (name === undefined || (status !== undefined && !status.endsWith(' installed'))) return [];
     return [{ system: 'dpkg' as const, name, version: fields.get('Version') ?? '', path }];
   });
 }

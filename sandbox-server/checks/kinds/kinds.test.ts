@@ -58,6 +58,7 @@ describe('image-lacks', () => {
     tools: ['go-toolchain', 'shell'] as ('go-toolchain' | 'shell')[],
     paths: ['**/*.go'],
     except: ['usr/local/go/**'],
+    packages: [],
   };
 
   it('passes an image with the binary alone', async () => {
@@ -212,7 +213,7 @@ COPY --from=build /greeter /greeter
     ],
     ['an empty stage', { status: 'built' as const, log: '' }, [], /never ran/, /has no RUN/],
   ])('tells %s', (_, outcome, runs, actual, hint) => {
-    const wrong = judgeBroken(outcome, 'word-1', 'test', { name: 'test', from: 'build', runs });
+    const wrong = judgeBroken(outcome, 'word-1', 'test', { name: 'test', from: 'build', runs, copies: [] });
     expect(wrong?.actual).toMatch(actual);
     expect(wrong?.hint).toMatch(hint);
   });
