@@ -80,11 +80,11 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
       if (!name.startsWith('.wh..wh.'))
         whiteouts.push(posix.join(posix.dirname(path), name.slice(whiteoutPrefix.length)));
     } else {
-      const search = new NeedleSearch(wanted);
-      search.write(Buffer.from(`${header.name}\n${linkTarget}\n`));
-      const searched = wanted.length === 0 ? body : searching(body, search);
-      const facts = isFile(header) ? await readFile(path, header, searched, budget) : {};
-      note(path, search);
+      const search = wanted.length === 0 ? undefined : new NeedleSearch(wanted);
+      search?.write(Buffer.from(`${header.name}\n${linkTarget}\n`));
+      const searched = search === undefined ? body : searching(body, search);
+      const facts = isFile(header) && header.size > 0 ? await readFile(path, header, searched, budget) : noFacts;
+      if (search !== undefined) note(path, search);
       entries.push(toEntry(path, header, linkTarget, facts.elf));
       if (facts.text !== undefined) text.set(path, facts.text);
       if (facts.packages !== undefined) {
@@ -109,6 +109,8 @@ interface FileFacts {
   readonly packages?: readonly ImagePackage[];
 }
 
+const noFacts: FileFacts = {};
+
 /** What there is to know of one file; all of it is read to the end. */
 async function readFile(path: string, header: Header, body: Bytes, budget: Budget): Promise<FileFacts> {
   if (textFiles.has(path)) {
@@ -119,12 +121,12 @@ async function readFile(path: string, header: Header, body: Bytes, budget: Budge
   if (list !== undefined) return { packages: list.parse(await readText(body, list.maxBytes), path) };
   if ((header.mode & 0o111) === 0) {
     await drain(body);
-    return {};
+    return noFacts;
   }
   const { head, body: whole } = await peek(body, elfHeadBytes);
   if (!isElf(head)) {
     await drain(whole);
-    return {};
+    return noFacts;
   }
   const { elf, go } = await readElf(head, whole);
   return go === undefined ? { elf } : { elf, packages: goPackages(go, path) };

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
-import { buildHint } from '../build-hints.ts';
-import { describeFailure } from '../build-log.ts';
+import { buildHint, timeoutHint } from '../build-hints.ts';
+import { describeFailure, describeTimeout } from '../build-log.ts';
 import { parseBuildSteps } from '../build-steps.ts';
 import type { BuildStep } from '../build-steps.ts';
 import type { CheckKind } from '../check-kind.ts';
@@ -77,8 +77,8 @@ const failed = (outcome: Exclude<Awaited<ReturnType<typeof dockerBuild>>, { stat
     ? {
         status: 'fail' as const,
         expected,
-        actual: 'The build did not end in time.',
-        hint: 'Look for a step that never ends.',
+        actual: describeTimeout(outcome.log, buildTimeoutMs),
+        hint: timeoutHint,
       }
     : { status: 'fail' as const, expected, actual: describeFailure(outcome.failure), hint: buildHint(outcome.failure) };
 

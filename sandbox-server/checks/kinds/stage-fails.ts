@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
-import { buildHint } from '../build-hints.ts';
-import { describeFailure } from '../build-log.ts';
+import { buildHint, timeoutHint } from '../build-hints.ts';
+import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import type { BuildOutcome } from '../docker-build.ts';
@@ -49,7 +49,7 @@ interface Wrong {
 function judgeGood(outcome: BuildOutcome): Wrong | undefined {
   if (outcome.status === 'built') return undefined;
   if (outcome.status === 'timed-out')
-    return { actual: 'As it is, the stage did not end in time.', hint: 'Look for a step that never ends.' };
+    return { actual: `As it is: ${describeTimeout(outcome.log, buildTimeoutMs)}`, hint: timeoutHint };
   return { actual: `As it is: ${describeFailure(outcome.failure)}`, hint: buildHint(outcome.failure) };
 }
 
