@@ -1,8 +1,11 @@
+import { X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { parseBuildSteps } from '../build-steps.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { parseStages } from '../dockerfile.ts';
 import { parseAnswer } from '../http-probe.ts';
+import { countCertificates } from './ca-certificates.ts';
 import { judgeCache } from './cache.ts';
 import { judgeOutput } from './command-output.ts';
 import { judgeText } from './file-content.ts';
@@ -13,6 +16,18 @@ import { hardenedOptions, hardeningHint } from './runs-hardened.ts';
 import { compare } from './serves-http.ts';
 import { judgeBroken } from './stage-fails.ts';
 import { judgeShape } from './stages.ts';
+
+it('ca-certificates counts what is valid, what is not valid now and what is broken', () => {
+  const [certificate = ''] = rootCertificates;
+  const { validFromDate, validToDate } = new X509Certificate(certificate);
+  const within = new Date((validFromDate.getTime() + validToDate.getTime()) / 2);
+  const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
+  const bundle = `# a name\n${certificate}\n${broken}\n${certificate}\n`;
+  expect(countCertificates(bundle, within)).toEqual({ valid: 2, expired: 0, broken: 1 });
+  expect(countCertificates(bundle, new Date(validToDate.getTime() + 1))).toEqual({ valid: 0, expired: 2, broken: 1 });
+  expect(countCertificates(bundle, new Date(validFromDate.getTime() - 1))).toEqual({ valid: 0, expired: 2, broken: 1 });
+  expect(countCertificates('', within)).toEqual({ valid: 0, expired: 0, broken: 0 });
+});
 
 describe('stages', () => {
   const found = parseStages(`

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import { caCertificates } from './ca-certificates.ts';
 import { cache } from './cache.ts';
 import { commandOutput } from './command-output.ts';
 import { exposedPorts } from './exposed-ports.ts';
@@ -58,6 +59,7 @@ export function checkKinds(): CheckKinds {
     register(noSecret),
     register(packageCount),
     register(staticBinary),
+    register(caCertificates),
     register(timeZoneData),
     register(fileContent),
     register(labels),
