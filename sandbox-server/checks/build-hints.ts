@@ -1,3 +1,4 @@
+import { failureCause } from './build-log.ts';
 import type { BuildFailure } from './build-log.ts';
 
 /** A cause that shows in the log, and what to do about it. The first that fits is said. */
@@ -10,6 +11,16 @@ const inError = (pattern: RegExp) => (failure: BuildFailure) => pattern.test(fai
 const inOutput = (pattern: RegExp) => (failure: BuildFailure) => pattern.test(`${failure.output}\n${failure.error}`);
 
 const causes: readonly Cause[] = [
+  {
+    when: (failure) => failureCause(failure) === 'out-of-memory',
+    hint: () =>
+      'The sandbox has only so much memory ("free -m" shows it). Let the step do less at once: fewer parallel jobs, such as GOFLAGS=-p=1 or make -j1, and stop containers that you no longer need.',
+  },
+  {
+    when: (failure) => failureCause(failure) === 'out-of-disk',
+    hint: () =>
+      '"docker builder prune -f" and "docker image prune -f" free some space; "docker system df" shows what takes it.',
+  },
   {
     when: inError(
       /failed to resolve source metadata for docker\.io\/docker\/dockerfile|resolve image config for docker-image:\/\/docker\.io\/docker\/dockerfile/,
@@ -48,10 +59,6 @@ const causes: readonly Cause[] = [
       'RUN needs a shell, and this stage is from an image without one. Do the work in an earlier stage and COPY --from it.',
   },
   {
-    when: (failure) => failure.exitCode === 137,
-    hint: () => 'The step was killed, most likely because the sandbox ran out of memory.',
-  },
-  {
     when: inOutput(/dial tcp|no such host|Temporary failure in name resolution|proxy\.golang\.org|Could not resolve/),
     hint: () =>
       'The step wants to download something, and the sandbox has no network. All that this lab needs is here already.',
@@ -60,10 +67,6 @@ const causes: readonly Cause[] = [
     when: (failure) => failure.exitCode === 127,
     hint: () => 'The program is not in the image of this stage, or not in its PATH.',
   },
-  {
-    when: inOutput(/no space left on device/i),
-    hint: () => 'The sandbox\'s disk is full: "docker builder prune -f" and "docker image prune -f" free some.',
-  },
 ];
 
 /** What to do about a failed build, in a sentence or two. */
@@ -71,6 +74,9 @@ export function buildHint(failure: BuildFailure): string {
   const cause = causes.find(({ when }) => when(failure));
   return cause?.hint(failure) ?? 'Run the same build in the terminal and read what the failing step prints.';
 }
+
+/** What to do about a build that was stopped since its time was up. */
+export const timeoutHint = 'Look for a step that never ends, such as one that starts the service or waits for input.';
 
 /** Failures that no Dockerfile causes: the engine itself is in trouble. */
 export function isEngineFault(failure: BuildFailure): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildHint, isEngineFault } from './build-hints.ts';
-import { describeFailure, parseBuildFailure } from './build-log.ts';
+import { describeFailure, describeTimeout, failureCause, parseBuildFailure } from './build-log.ts';
 
 const failedStep = (step: string, output: string, error: string): string => `#8 ${step}
 #8 0.312 ${output}
@@ -88,7 +88,7 @@ describe('buildHint', () => {
       'process "/bin/sh -c id" did not complete successfully: exec: "/bin/sh": stat /bin/sh: no such file or directory',
       /RUN needs a shell/,
     ],
-    ['too little memory', '[build 2/2] RUN x', exit(137), /out of memory/],
+    ['too little memory', '[build 2/2] RUN x', exit(137), /so much memory/],
     ['a program that is not there', '[build 2/2] RUN x', exit(127), /not in the image/],
     ['a mistake in the syntax', '', 'dockerfile parse error on line 3: unknown instruction: FORM', /syntax/],
     ['anything else', '[build 2/2] RUN x', exit(1), /Run the same build/],
@@ -112,4 +112,26 @@ it("tells the engine's faults from the learner's", () => {
   const typo = 'golang:1.99: failed to resolve source metadata for x: dial tcp: lookup registry: connection refused';
   expect(isEngineFault(parseBuildFailure(failedStep('[internal] load metadata for x', '', typo)))).toBe(false);
   expect(isEngineFault(parseBuildFailure(failedStep('[b 1/1] RUN x', 'no space left on device', exit(1))))).toBe(false);
+});
+
+describe('what a build ran out of', () => {
+  it.each([
+    ['x', exit(137), 'out-of-memory', /^The build ran out of memory at \[b 1\/1\] RUN x/],
+    ['compile: signal: killed', exit(1), 'out-of-memory', /ran out of memory/],
+    ['sh: 1: Cannot allocate memory', exit(2), 'out-of-memory', /ran out of memory/],
+    ['cp: write error: No space left on device', exit(1), 'out-of-disk', /^The build ran out of disk space at/],
+    ['x', exit(1), 'build', /^The build failed at/],
+  ])('%s, %s: %s', (output, error, cause, words) => {
+    const failure = parseBuildFailure(failedStep('[b 1/1] RUN x', output, error));
+    expect(failureCause(failure)).toBe(cause);
+    expect(describeFailure(failure)).toMatch(words);
+  });
+
+  it('says at which step it was when its time was up', () => {
+    const log = '#5 [build 2/3] COPY . .\n#5 DONE 0.1s\n#6 [build 3/3] RUN sleep 1h\n#6 0.1 #9 [x 1/1] RUN lie\n';
+    expect(describeTimeout(log, 300_000)).toBe(
+      'The build was still running after 5 minutes, at [build 3/3] RUN sleep 1h, and was stopped.',
+    );
+    expect(describeTimeout('', 30_000)).toBe('The build was still running after 30 seconds, and was stopped.');
+  });
 });

@@ -55,9 +55,37 @@ function splitStep(step: string): { stage: string; instruction: string } {
 
 const numberOrNull = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
 
+/** What a failed build ran out of, if it did; `build` is any other failure. */
+export type FailureCause = 'out-of-memory' | 'out-of-disk' | 'build';
+
+/** Tell a machine that was too small from a Dockerfile that was wrong. */
+export function failureCause({ exitCode, output, error }: BuildFailure): FailureCause {
+  const text = `${output}\n${error}`;
+  if (/no space left on device|disk quota exceeded/i.test(text)) return 'out-of-disk';
+  // 137 is what the kernel's killer leaves; compilers that start others report it in words and end with 1.
+  if (exitCode === 137 || /signal: killed|: Killed$|cannot allocate memory|out of memory|OOMKilled/im.test(text))
+    return 'out-of-memory';
+  return 'build';
+}
+
+const causeWords: Readonly<Record<FailureCause, string>> = {
+  'out-of-memory': 'The build ran out of memory',
+  'out-of-disk': 'The build ran out of disk space',
+  build: 'The build failed',
+};
+
 /** One paragraph on what failed: the step and the last lines it printed. */
 export function describeFailure(failure: BuildFailure): string {
+  const what = causeWords[failureCause(failure)];
   const place = failure.line > 0 ? ` (line ${String(failure.line)} of the Dockerfile)` : '';
-  const what = failure.step === '' ? 'The build failed' : `The build failed at ${failure.step}${place}`;
-  return `${what}:\n${failure.output === '' ? failure.error : failure.output}`;
+  const where = failure.step === '' ? what : `${what} at ${failure.step}${place}`;
+  return `${where}:\n${failure.output === '' ? failure.error : failure.output}`;
+}
+
+/** One sentence on a build that was stopped, and the step that it was at. */
+export function describeTimeout(log: string, limitMs: number): string {
+  const step = log.split('\n').findLast((line) => /^#\d+ \[(?!internal\]).*\d+\/\d+\] /.test(line));
+  const at = step === undefined ? '' : `, at ${step.replace(/^#\d+ /, '').trimEnd()}`;
+  const limit = limitMs >= 60_000 ? `${String(limitMs / 60_000)} minutes` : `${String(limitMs / 1000)} seconds`;
+  return `The build was still running after ${limit}${at}, and was stopped.`;
 }

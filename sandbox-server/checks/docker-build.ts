@@ -1,6 +1,6 @@
 import { BallastError } from '../protocol/index.ts';
 import { isEngineFault } from './build-hints.ts';
-import { parseBuildFailure } from './build-log.ts';
+import { failureCause, parseBuildFailure } from './build-log.ts';
 import type { BuildFailure } from './build-log.ts';
 import { dockerCli } from './docker-cli.ts';
 import type { SandboxShell } from './sandbox-shell.ts';
@@ -29,7 +29,7 @@ const maxLogBytes = 16 * 1024 ** 2;
 /**
  * `docker build` in the sandbox, with its cache: --no-cache and --no-cache-filter would also empty the cache mounts, the
  * learner's own.
- * @throws BallastError engine_failed when it is the engine that failed and not the build.
+ * @throws BallastError engine_failed or disk_full when it is the engine that failed and not the build.
  */
 export async function dockerBuild(shell: SandboxShell, request: BuildRequest): Promise<BuildOutcome> {
   const { context, dockerfile, target, tag, timeoutMs, signal } = request;
@@ -49,6 +49,10 @@ export async function dockerBuild(shell: SandboxShell, request: BuildRequest): P
   if (result.timedOut) return { status: 'timed-out', log };
   if (result.exitCode === 0) return { status: 'built', log };
   const failure = parseBuildFailure(log);
-  if (isEngineFault(failure)) throw new BallastError('engine_failed', { message: failure.error });
+  if (isEngineFault(failure)) {
+    // Not a step but the engine itself: whose fault a full disk is can't be told from here, so it is nobody's.
+    const code = failureCause(failure) === 'out-of-disk' ? 'disk_full' : 'engine_failed';
+    throw new BallastError(code, { message: failure.error });
+  }
   return { status: 'failed', log, failure };
 }

@@ -1,4 +1,4 @@
-import { DockerfileParser } from 'dockerfile-ast';
+import { Add, Copy, DockerfileParser } from 'dockerfile-ast';
 import { posix } from 'node:path';
 import type { CheckContext } from './check-kind.ts';
 
@@ -9,23 +9,52 @@ export interface Stage {
   readonly from: string;
   /** Its RUN instructions, without the keyword. */
   readonly runs: readonly string[];
+  /** Its COPY and ADD instructions. */
+  readonly copies: readonly StageCopy[];
+}
+
+export interface StageCopy {
+  /** Stage (in small letters), its number, or image that --from names; "" for the build context. */
+  readonly from: string;
+  readonly sources: readonly string[];
 }
 
 /** The stages of a Dockerfile, in order. Broken lines are passed over: the build is what judges those. */
 export function parseStages(text: string): Stage[] {
-  const stages: { name: string; from: string; runs: string[] }[] = [];
+  const stages: { name: string; from: string; runs: string[]; copies: StageCopy[] }[] = [];
   const dockerfile = DockerfileParser.parse(text);
   const named = new Map(dockerfile.getFROMs().map((from) => [from.getRange().start.line, from]));
   for (const instruction of dockerfile.getInstructions()) {
     const from = named.get(instruction.getRange().start.line);
     if (from !== undefined) {
       const name = from.getBuildStage()?.toLowerCase() ?? String(stages.length);
-      stages.push({ name, from: from.getImage() ?? '', runs: [] });
+      stages.push({ name, from: from.getImage() ?? '', runs: [], copies: [] });
     } else if (instruction.getKeyword() === 'RUN') {
       stages.at(-1)?.runs.push(instruction.toString().replace(/^\s*RUN\s+/i, ''));
+    } else if (instruction instanceof Copy || instruction instanceof Add) {
+      stages.at(-1)?.copies.push(copyOf(instruction));
     }
   }
   return stages;
+}
+
+function copyOf(instruction: Copy | Add): StageCopy {
+  // Not getFromFlag, which only looks at the first flag.
+  const flag = instruction.getFlags().find((each) => each.getName() === 'from');
+  const words = instruction.getArguments().map((argument) => argument.getValue());
+  const list = words.join(' ').startsWith('[') ? jsonList(words.join(' ')) : words;
+  return { from: flag?.getValue()?.toLowerCase() ?? '', sources: list.slice(0, -1) };
+}
+
+/** The exec form of COPY; a broken one is a name like any other to BuildKit, and of no use here. */
+function jsonList(text: string): string[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value.map(String) : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 const maxDockerfileBytes = 256 * 1024;

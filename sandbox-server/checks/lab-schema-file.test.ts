@@ -4,12 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { editorSchema } from '../labs/editor-schema.ts';
 import { loadLabs } from '../labs/index.ts';
+import { withKindsTable } from './kinds-table.ts';
 import { checkKinds } from './kinds/index.ts';
 
 const labsDir = fileURLToPath(new URL('../../labs', import.meta.url));
 
-it('is up to date: else run node sandbox-server/checks/write-lab-schema.ts', async () => {
+it('is up to date: else run npm run lab-schema', async () => {
   expect(await readFile(join(labsDir, 'lab.schema.json'), 'utf8')).toBe(editorSchema(checkKinds()));
+});
+
+it('stands as a table in CONTRIBUTING.md, up to date: else run npm run lab-schema', async () => {
+  const file = fileURLToPath(new URL('../../CONTRIBUTING.md', import.meta.url));
+  const text = await readFile(file, 'utf8');
+  expect(text).toBe(withKindsTable(text, checkKinds()));
+  for (const name of checkKinds().keys()) expect(text).toContain(`| \`${name}\` |`);
 });
 
 it('is named in the first line of every lab, and every lab loads', async () => {

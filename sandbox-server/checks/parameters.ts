@@ -8,6 +8,14 @@ export const imageParameter = z
   .regex(/^[a-z0-9]+([._/-][a-z0-9]+)*(:[\w][\w.-]*)?$/, 'an image name is like "greeter" or "greeter:slim"')
   .describe('The image to judge, as the learner is told to name it.');
 
+/** Another image that the sandbox has, such as a base image or an earlier build. */
+export const otherImageParameter = z
+  .string()
+  .regex(/^[a-z0-9]+([._/:-]+[a-z0-9]+)*(:[\w][\w.-]*)?$/, 'an image name is like "golang:1.24" or "greeter:fat"');
+
+/** A glob for paths of an image. */
+export const pathPattern = z.string().regex(/^[^/]/, 'patterns have no leading slash');
+
 /** A path inside the lab folder. */
 export const relativePath = z
   .string()

@@ -12,6 +12,8 @@ export type ProbeState =
 export interface ProbeContainer {
   /** Port on the sandbox's loopback that leads to the container's. */
   readonly port: number;
+  /** Name in the sandbox's engine. */
+  readonly name: string;
   state(): Promise<ProbeState>;
   /** Last lines that it printed. */
   log(): Promise<string>;
@@ -29,17 +31,27 @@ export type ProbeStart =
   /** The engine could not start the image's program; `error` are its words. */
   | { readonly started: false; readonly error: string };
 
+export interface ProbeRequest {
+  readonly image: string;
+  /** Port of the container to publish; none when left out. */
+  readonly port?: number | undefined;
+  /** Further options of `docker run`, of our own making and never a learner's words. */
+  readonly options?: readonly string[];
+  /** Arguments for the image's program, in place of its CMD. */
+  readonly args?: readonly string[];
+}
+
 const shortMs = 20_000;
 const shownLines = 6;
 
 /**
- * Run the learner's image with one port published on loopback, and remove the container whatever happens.
+ * Run the learner's image, with one port published on loopback where asked, and remove the container whatever happens.
  * @param use judges what was started
  * @throws BallastError engine_failed when it is the engine that fails and not the image.
  */
 export async function withProbeContainer<Result>(
   context: CheckContext,
-  request: { readonly image: string; readonly port: number },
+  request: ProbeRequest,
   use: (start: ProbeStart) => Promise<Result>,
 ): Promise<Result> {
   const name = `ballast-check-${randomBytes(6).toString('hex')}`;
@@ -51,7 +63,7 @@ export async function withProbeContainer<Result>(
     return answer.stdout.trim();
   };
   try {
-    const publish = `127.0.0.1::${String(request.port)}`;
+    const { image, port, options = [], args = [] } = request;
     const argv = [
       'run',
       '--detach',
@@ -59,10 +71,11 @@ export async function withProbeContainer<Result>(
       name,
       '--label',
       'ballast.check=true',
-      '--publish',
-      publish,
+      ...(port === undefined ? [] : ['--publish', `127.0.0.1::${String(port)}`]),
+      ...options,
       '--',
-      request.image,
+      image,
+      ...args,
     ];
     const run = await docker(argv);
     if (run.exitCode !== 0) {
@@ -83,6 +96,7 @@ export async function withProbeContainer<Result>(
     };
     const bindings = await inspect('{{json .NetworkSettings.Ports}}');
     const container: ProbeContainer = {
+      name,
       port: Number(/"HostPort":"(\d+)"/.exec(bindings)?.[1] ?? Number.NaN),
       state,
       log,
@@ -105,7 +119,7 @@ export async function withProbeContainer<Result>(
 }
 
 /** What `docker run` says when the image is at fault: no such program, no such user, no entrypoint. */
-function isImageFault(error: string): boolean {
+export function isImageFault(error: string): boolean {
   return /OCI runtime create failed|executable file not found|no command specified|no such file or directory|permission denied|unable to find user|exec format error/i.test(
     error,
   );

@@ -11,7 +11,7 @@ import { runChecks } from './runner.ts';
 const result = (stdout: string) => ({ exitCode: 0, stdout, stderr: '', timedOut: false, truncated: false });
 const context: Omit<CheckContext, 'signal'> = {
   shell: { run: () => Promise.resolve(result('26.1.5\n')), stream: () => Promise.reject(new Error('unused')) },
-  images: { read: () => Promise.reject(new Error('unused')) },
+  images: { read: () => Promise.reject(new Error('unused')), search: () => Promise.reject(new Error('unused')) },
   labDir: '/home/learner/lab',
   mode: 'live',
 };
@@ -78,16 +78,21 @@ it('skips what needs a check that has not passed, and says which', async () => {
 });
 
 it('blames nobody for a kind that throws, and tells no detail', async () => {
-  const errors: unknown[] = [];
+  const errors: (readonly [string, unknown, string])[] = [];
   const judged = await run([check('a', 'throw'), check('b', 'tell'), check('c', 'pass', { needs: ['a'] })], {
-    onError: (id, error) => errors.push([id, error]),
+    onError: (id, error, errorId) => errors.push([id, error, errorId]),
   });
   expect(judged.outcome).toBe('ungradable');
   expect(judged.checks.map(({ status }) => status)).toEqual(['error', 'error', 'skip']);
   expect(judged.checks[0]?.actual).not.toContain('secret');
   expect(judged.checks[1]?.actual).toContain('The engine is down.');
   expect(judged.checks[2]?.actual).toContain('could not be judged');
-  expect(errors).toHaveLength(2);
+  expect(errors.map(([id]) => id)).toEqual(['a', 'b']);
+  // What the learner is shown is what the log has, and is another one each time.
+  errors.forEach(([, , errorId], index) => {
+    expect(judged.checks[index]?.hint).toContain(`error id ${errorId}`);
+  });
+  expect(new Set(errors.map(([, , errorId]) => errorId)).size).toBe(2);
 });
 
 it.each(['hang', 'obey'])('ends a check that takes too long as an error (%s)', async (kind) => {

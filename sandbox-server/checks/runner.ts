@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Lab, LabCheck } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { CheckResult, LabResult } from '../protocol/index.ts';
@@ -17,8 +18,11 @@ export interface RunChecksOptions {
   readonly onStart?: (ids: readonly string[]) => void;
   /** Called as each check ends. */
   readonly onResult?: (result: CheckResult) => void;
-  /** Called with what a check threw, for the log; the learner is only told that it is not their fault. */
-  readonly onError?: (id: string, error: unknown) => void;
+  /**
+   * Called with what a check threw, for the log, and the id that the learner is shown: by it the log tells the rest.
+   * The learner is only told that it is not their fault.
+   */
+  readonly onError?: (id: string, error: unknown, errorId: string) => void;
 }
 
 /**
@@ -85,7 +89,8 @@ async function judge(
     const hint = [verdict.hint, check.hint].filter((text) => text !== undefined && text !== '').join('\n');
     return result('fail', verdict.expected, verdict.actual, hint);
   } catch (error) {
-    options.onError?.(check.id, error);
+    const errorId = randomBytes(6).toString('hex');
+    options.onError?.(check.id, error, errorId);
     // Messages of BallastError are written for people; any other may hold what is nobody's business.
     const known = error instanceof BallastError;
     return result(
@@ -94,7 +99,7 @@ async function judge(
       known
         ? `This check could not be done: ${error.message}`
         : 'This check could not be done: something went wrong on our side.',
-      known ? error.hint : 'This is not your fault and costs you nothing. Run the checks again.',
+      `${known ? error.hint : 'This is not your fault and costs you nothing. Run the checks again.'}\nIf it stays, report it with the error id ${errorId}.`,
     );
   }
 }

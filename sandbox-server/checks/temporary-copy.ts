@@ -8,9 +8,12 @@ export interface TemporaryCopy {
   readonly dir: string;
   /** Write a file of the copy. `path` is relative and the lab author's, never a learner's. */
   write(path: string, text: string): Promise<void>;
+  /** Text of a file of the copy, or null when there is none. `path` is the lab author's. */
+  read(path: string): Promise<string | null>;
 }
 
 const copyTimeoutMs = 60_000;
+const maxFileBytes = 1024 ** 2;
 
 /** Copy a folder inside the sandbox, use the copy, and remove it whatever happens. */
 export async function withTemporaryCopy<Result>(
@@ -34,6 +37,12 @@ export async function withTemporaryCopy<Result>(
         await run(['/usr/bin/rm', '--recursive', '--force', '--', file]);
         await run(['/usr/bin/mkdir', '--parents', '--', posix.dirname(file)]);
         await run(['/usr/bin/tee', '--', file], { stdin: text });
+      },
+      async read(path) {
+        const options = { timeoutMs: copyTimeoutMs, maxOutputBytes: maxFileBytes, signal: context.signal };
+        const result = await context.shell.run(['/usr/bin/cat', '--', posix.join(dir, path)], options);
+        if (result.truncated) throw new BallastError('too_large', { message: `${path} is too large to look into.` });
+        return result.exitCode === 0 ? result.stdout : null;
       },
     });
   } finally {

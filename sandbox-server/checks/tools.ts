@@ -1,4 +1,4 @@
-import { posix } from 'node:path';
+import { executableClass, isSetuid } from '../images/executables.ts';
 import type { LayerEntry } from '../images/image-reader.ts';
 import { sizeBelow } from './folder-sizes.ts';
 
@@ -6,6 +6,8 @@ import { sizeBelow } from './folder-sizes.ts';
 export interface Found {
   readonly path: string;
   readonly sizeBytes: number;
+  /** How to name it, where the path alone does not say it. */
+  readonly label?: string;
 }
 
 /** What image-lacks can look for, and what each is called to the learner. */
@@ -14,31 +16,19 @@ export const toolNames = {
   shell: 'a shell',
   'package-manager': 'a package manager',
   compiler: 'a compiler',
-  downloader: 'a download tool',
+  interpreter: 'an interpreter',
+  'network-tool': 'a network tool',
+  setuid: 'a setuid program',
 } as const;
 export type Tool = keyof typeof toolNames;
 export const tools = Object.keys(toolNames) as [Tool, ...Tool[]];
 
-const programs: Readonly<Record<Exclude<Tool, 'go-toolchain'>, RegExp>> = {
-  shell: /^(sh|bash|rbash|dash|ash|zsh|ksh|mksh|fish|busybox|toybox)$/,
-  'package-manager': /^(apt|apt-get|dpkg|apk|dnf|microdnf|yum|rpm|zypper|pacman)$/,
-  compiler: /^(.+-)?(gcc|g\+\+|cc1|clang|clang\+\+|tcc|rustc)(-\d+(\.\d+)*)?$|^(cc|c\+\+|as|ld)$/,
-  downloader: /^(curl|wget|nc|ncat|socat)$/,
-};
-
 /** Look for one tool among the entries of one layer, by what is there and not by what packages claim. */
 export function findTool(tool: Tool, entries: readonly LayerEntry[]): Found[] {
   if (tool === 'go-toolchain') return findGo(entries);
-  const pattern = programs[tool];
   return entries
-    .filter((entry) => isProgram(entry) && pattern.test(posix.basename(entry.path)))
+    .filter((entry) => (tool === 'setuid' ? isSetuid(entry) : executableClass(entry) === tool))
     .map(({ path, sizeBytes }) => ({ path, sizeBytes }));
-}
-
-/** A link counts: it is a way to call the program, wherever that lies. */
-function isProgram(entry: LayerEntry): boolean {
-  if (entry.type === 'symlink' || entry.type === 'hardlink') return /(^|\/)s?bin\/[^/]+$/.test(entry.path);
-  return entry.type === 'file' && (entry.mode & 0o111) !== 0;
 }
 
 /** The compiler that `go build` runs tells a toolchain, wherever it was put; the folder above is reported whole. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { malformed } from './archive-error.ts';
 import { Budget } from './budget.ts';
 import type { ImageCaps } from './caps.ts';
@@ -5,7 +6,7 @@ import { decompress, detectCompression } from './decompress.ts';
 import { readLayer } from './layer.ts';
 import type { ParsedLayer } from './layer.ts';
 import { normalizePath } from './paths.ts';
-import { peek } from './peek.ts';
+import { drain, peek } from './peek.ts';
 import { untar } from './untar.ts';
 import type { Bytes } from './untar.ts';
 
@@ -23,9 +24,15 @@ const headBytes = 512;
 /**
  * Read an archive in one pass. Blobs come before the manifest that says what they are, so each is told by its content.
  * @param known names of layers that need no reading, since the caller has them already.
+ * @param needles strings to look for in every layer
  * @throws BallastError too_large past a cap, image_unreadable when the archive is broken.
  */
-export async function readArchive(source: Bytes, caps: ImageCaps, known: ReadonlySet<string>): Promise<Archive> {
+export async function readArchive(
+  source: Bytes,
+  caps: ImageCaps,
+  known: ReadonlySet<string>,
+  needles: readonly string[] = [],
+): Promise<Archive> {
   const budget = new Budget(caps);
   const documents = new Map<string, string>();
   const layers = new Map<string, ParsedLayer>();
@@ -48,7 +55,8 @@ export async function readArchive(source: Bytes, caps: ImageCaps, known: Readonl
     const compression = detectCompression(head);
     if (compression !== 'none' || isTar(head)) {
       budget.addLayer();
-      layers.set(name, await readLayer(decompress(whole, compression, caps.ratio), budget));
+      const honest = verified(whole, name);
+      layers.set(name, await readLayer(decompress(honest, compression, caps.ratio), budget, needles));
     } else if (isJson(head)) {
       budget.addDocument();
       if (header.size > caps.documentBytes) throw malformed(`its document ${name} is huge`);
@@ -60,6 +68,24 @@ export async function readArchive(source: Bytes, caps: ImageCaps, known: Readonl
   return { documents, layers, links };
 }
 
+/**
+ * Where a layer is named by its digest, make sure that it is that: what is known of a layer is remembered under this
+ * name for other images, and these come from engines of people who may lie.
+ */
+async function* verified(body: Bytes, name: string): Bytes {
+  const digest = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1];
+  if (digest === undefined) {
+    yield* body;
+    return;
+  }
+  const hash = createHash('sha256');
+  for await (const chunk of body) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest('hex') !== digest) throw malformed('a layer in it is not the one that its name says');
+}
+
 const blank = new Uint8Array(headBytes);
 
 /** An empty layer is a tar of nothing but zeros. */
@@ -68,12 +94,6 @@ const isTar = (head: Uint8Array): boolean =>
   (head.byteLength === headBytes && Buffer.compare(head, blank) === 0);
 
 const isJson = (head: Uint8Array): boolean => /^\s*[{[]/.test(Buffer.from(head.subarray(0, 16)).toString('latin1'));
-
-/** Pass over what is of no interest. */
-async function drain(body: Bytes): Promise<void> {
-  const iterator = body[Symbol.asyncIterator]();
-  while ((await iterator.next()).done !== true);
-}
 
 async function readAll(body: Bytes): Promise<string> {
   const chunks: Uint8Array[] = [];

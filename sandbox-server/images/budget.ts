@@ -10,6 +10,7 @@ export class Budget {
   #entries = 0;
   #pathBytes = 0;
   #documents = 0;
+  #packages = 0;
 
   constructor(caps: ImageCaps) {
     this.caps = caps;
@@ -33,6 +34,11 @@ export class Budget {
   addDocument(): void {
     this.#documents += 1;
     if (this.#documents > this.caps.documents) throw tooLarge('its archive has too many documents');
+  }
+
+  addPackages(count: number): void {
+    this.#packages += count;
+    if (this.#packages > this.caps.packages) throw tooLarge('it lists too many packages');
   }
 
   addEntry(path: string, target: string): void {

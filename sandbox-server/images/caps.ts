@@ -19,6 +19,8 @@ export interface ImageCaps {
   readonly documentBytes: number;
   /** JSON documents in one archive. */
   readonly documents: number;
+  /** Packages of all layers together. */
+  readonly packages: number;
   /** Memory of the reading thread, in mebibytes. */
   readonly heapMebibytes: number;
   /** Time for one image, in ms. */
@@ -40,6 +42,7 @@ export const defaultCaps: ImageCaps = {
   allPathBytes: 64 * mebibyte,
   documentBytes: 4 * mebibyte,
   documents: 2000,
+  packages: 100_000,
   heapMebibytes: 768,
   timeoutMs: 120_000,
 };

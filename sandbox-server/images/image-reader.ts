@@ -1,3 +1,6 @@
+import type { ElfFacts } from './elf.ts';
+import type { ImagePackage } from './packages.ts';
+
 /** One path in one layer. */
 export interface LayerEntry {
   /** Without a leading slash. */
@@ -8,6 +11,8 @@ export interface LayerEntry {
   readonly uid: number;
   readonly gid: number;
   readonly linkTarget?: string;
+  /** Of programs in the ELF format. */
+  readonly elf?: ElfFacts;
 }
 
 export interface ImageLayer {
@@ -22,6 +27,23 @@ export interface ImageLayer {
   readonly whiteouts: readonly string[];
   /** Folders of which this layer hides all that the layers below put in them. */
   readonly opaque: readonly string[];
+  readonly packages: readonly ImagePackage[];
+}
+
+/** HEALTHCHECK of an image; times in ms, 0 where the image leaves them to the engine. */
+export interface Healthcheck {
+  /** ["CMD", program, …] or ["CMD-SHELL", line]. */
+  readonly test: readonly string[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly retries: number;
+}
+
+/** One step of how the image was made. */
+export interface HistoryStep {
+  readonly createdBy: string;
+  /** Whether it made a layer; ENV and the like make none. */
+  readonly layer: boolean;
 }
 
 export interface ImageConfig {
@@ -33,6 +55,10 @@ export interface ImageConfig {
   readonly workingDir: string;
   readonly exposedPorts: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  readonly volumes: readonly string[];
+  /** Null when there is none, or "NONE". */
+  readonly healthcheck: Healthcheck | null;
+  readonly stopSignal: string;
   readonly architecture: string;
   readonly os: string;
 }
@@ -44,14 +70,37 @@ export interface ImageContents {
   readonly sizeBytes: number;
   readonly layers: readonly ImageLayer[];
   readonly config: ImageConfig;
+  readonly history: readonly HistoryStep[];
   /** The file system as a container sees it: path to its entry and the index of the layer it comes from. */
   readonly merged: ReadonlyMap<string, { readonly entry: LayerEntry; readonly layer: number }>;
   /** Text of small well-known files in the merged view: etc/passwd, etc/group. */
   readonly text: ReadonlyMap<string, string>;
+  /** Packages that a container sees; those of each layer are with the layer. */
+  readonly packages: readonly ImagePackage[];
+  /** Bytes in files that are in several layers, all copies counted, or that a later layer deletes. */
+  readonly wastedBytes: number;
+}
+
+/** A string that should not be in an image, and is. */
+export interface Finding {
+  readonly needle: string;
+  readonly where: 'layer' | 'config' | 'history';
+  /** Index of the layer or of the step in the history; 0 for the config. */
+  readonly index: number;
+  /** Path in the layer, or the instruction in the history; "" for the config. */
+  readonly path: string;
+  /** Whether a later layer deletes or replaces the file. */
+  readonly hidden: boolean;
 }
 
 /** Reads images out of one sandbox's engine. */
 export interface ImageReader {
   /** Throws BallastError image_not_found when there is no such image, too_large when it is past the caps. */
   read(ref: string, signal?: AbortSignal): Promise<ImageContents>;
+  /**
+   * Look for strings in every file of every layer, in names and links, in the config and in the history.
+   * @param needles none of them empty
+   * @throws BallastError as `read`
+   */
+  search(ref: string, needles: readonly string[], signal?: AbortSignal): Promise<readonly Finding[]>;
 }

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import type { Archive } from './archive.ts';
 import { malformed } from './archive-error.ts';
-import type { ImageConfig } from './image-reader.ts';
+import { stringsIn } from './needles.ts';
+import type { Healthcheck, HistoryStep, ImageConfig } from './image-reader.ts';
 
 /** The image that an archive holds: its configuration and its layers from the bottom up. */
 export interface Layout {
   readonly config: ImageConfig;
   readonly layers: readonly LayoutLayer[];
+  readonly history: readonly HistoryStep[];
+  /** Every string of the configuration but those of the history. */
+  readonly strings: readonly string[];
 }
 
 export interface LayoutLayer {
@@ -30,6 +34,16 @@ const configSchema = z.object({
       Env: list,
       WorkingDir: z.string().nullish(),
       ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+      Volumes: z.record(z.string(), z.unknown()).nullish(),
+      StopSignal: z.string().nullish(),
+      Healthcheck: z
+        .object({
+          Test: list,
+          Interval: z.number().nullish(),
+          Timeout: z.number().nullish(),
+          Retries: z.number().nullish(),
+        })
+        .nullish(),
       Labels: z.record(z.string(), z.string()).nullish(),
     })
     .nullish(),
@@ -47,7 +61,11 @@ export function readLayout(documents: Archive['documents']): Layout {
   const names = image.Layers ?? [];
   const digests = config.rootfs.diff_ids ?? [];
   if (names.length !== digests.length) throw malformed('its manifest and its configuration name different layers');
-  const steps = (config.history ?? []).filter((step) => step.empty_layer !== true);
+  const history = (config.history ?? []).map((step) => ({
+    createdBy: step.created_by ?? '',
+    layer: step.empty_layer !== true,
+  }));
+  const steps = history.filter((step) => step.layer);
   return {
     config: {
       user: config.config?.User ?? '',
@@ -57,14 +75,32 @@ export function readLayout(documents: Archive['documents']): Layout {
       workingDir: config.config?.WorkingDir ?? '',
       exposedPorts: Object.keys(config.config?.ExposedPorts ?? {}),
       labels: config.config?.Labels ?? {},
+      volumes: Object.keys(config.config?.Volumes ?? {}),
+      healthcheck: healthcheckOf(config.config?.Healthcheck),
+      stopSignal: config.config?.StopSignal ?? '',
       architecture: config.architecture,
       os: config.os,
     },
     layers: names.map((name, index) => ({
       name,
       digest: digests[index] ?? '',
-      createdBy: steps[index]?.created_by ?? '',
+      createdBy: steps[index]?.createdBy ?? '',
     })),
+    history,
+    strings: stringsIn({ ...parseDocument(documents, image.Config, z.looseObject({})), history: null }),
+  };
+}
+
+const nanosecondsPerMs = 1e6;
+
+function healthcheckOf(raw: NonNullable<z.output<typeof configSchema>['config']>['Healthcheck']): Healthcheck | null {
+  const test = raw?.Test ?? [];
+  if (test.length === 0 || test[0] === 'NONE') return null;
+  return {
+    test,
+    intervalMs: (raw?.Interval ?? 0) / nanosecondsPerMs,
+    timeoutMs: (raw?.Timeout ?? 0) / nanosecondsPerMs,
+    retries: raw?.Retries ?? 0,
   };
 }
 

@@ -26,3 +26,9 @@ async function* resume(chunks: readonly Uint8Array[], iterator: AsyncIterator<Ui
     await iterator.return?.();
   }
 }
+
+/** Pass over what is of no interest. */
+export async function drain(body: Bytes): Promise<void> {
+  const iterator = body[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
+}

@@ -6,6 +6,8 @@ import type { Archive } from './archive.ts';
 export interface WorkerStart {
   readonly caps: ImageCaps;
   readonly known: ReadonlySet<string>;
+  /** Strings to look for in every layer. */
+  readonly needles?: readonly string[];
 }
 
 /** To the thread: the archive, piece by piece. */

@@ -9,7 +9,7 @@ import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('This module runs in a worker thread.');
-const { caps, known } = workerData as WorkerStart;
+const { caps, known, needles } = workerData as WorkerStart;
 
 const send = (message: FromWorker): void => {
   port.postMessage(message);
@@ -41,7 +41,7 @@ async function* received(): Bytes {
 }
 
 try {
-  send({ type: 'done', archive: await readArchive(received(), caps, known) });
+  send({ type: 'done', archive: await readArchive(received(), caps, known, needles) });
 } catch (error) {
   send({ type: 'failed', error: (error instanceof BallastError ? error : malformed('bad archive', error)).toBody() });
 } finally {

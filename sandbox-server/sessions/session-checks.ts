@@ -35,8 +35,11 @@ export async function runSessionChecks(
       onResult: (check) => {
         session.publish({ type: 'check', result: check });
       },
-      onError: (id, error) => {
-        logger.warn({ err: error, session: session.id, lab: session.lab.id, check: id }, 'a check could not be done');
+      onError: (id, error, errorId) => {
+        logger.warn(
+          { err: error, session: session.id, lab: session.lab.id, check: id, errorId },
+          'a check could not be done',
+        );
       },
     });
     session.publish({ type: 'checks-done', result });

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { BallastError } from '../../protocol/index.ts';
-import { buildHint } from '../build-hints.ts';
-import { describeFailure } from '../build-log.ts';
+import { buildHint, timeoutHint } from '../build-hints.ts';
+import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import { dockerCli } from '../docker-cli.ts';
@@ -44,8 +44,8 @@ async function buildImage({ image, context: folder, dockerfile }: Parameters, co
     return {
       status: 'fail',
       expected,
-      actual: `The build was still running after ${String(buildTimeoutMs / 60_000)} minutes and was stopped.`,
-      hint: 'Look for a step that never ends, such as one that starts the service or waits for input.',
+      actual: describeTimeout(outcome.log, buildTimeoutMs),
+      hint: timeoutHint,
     };
   }
   return { status: 'fail', expected, actual: describeFailure(outcome.failure), hint: buildHint(outcome.failure) };

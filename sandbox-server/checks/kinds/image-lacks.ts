@@ -4,7 +4,7 @@ import { formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { shortInstruction } from '../folder-sizes.ts';
 import { compileGlob } from '../glob.ts';
-import { imageParameter } from '../parameters.ts';
+import { imageParameter, pathPattern } from '../parameters.ts';
 import { findTool, toolNames, tools } from '../tools.ts';
 import type { Found, Tool } from '../tools.ts';
 
@@ -12,16 +12,14 @@ const schema = z
   .strictObject({
     image: imageParameter,
     tools: z.array(z.enum(tools)).default([]).describe('Kinds of programs that must not be there.'),
-    paths: z
-      .array(z.string().regex(/^[^/]/, 'patterns have no leading slash'))
-      .default([])
-      .describe('Globs of files that must not be there, such as "**/*_test.go".'),
-    except: z
-      .array(z.string().regex(/^[^/]/, 'patterns have no leading slash'))
-      .default([])
-      .describe('Globs of files that `paths` does not mean.'),
+    paths: z.array(pathPattern).default([]).describe('Globs of files that must not be there, such as "**/*_test.go".'),
+    except: z.array(pathPattern).default([]).describe('Globs of files that `paths` does not mean.'),
+    packages: z.array(z.string().min(1)).default([]).describe('Names of packages that no layer may list.'),
   })
-  .refine(({ tools: named, paths }) => named.length + paths.length > 0, 'name at least one of tools and paths');
+  .refine(
+    ({ tools: named, paths, packages }) => named.length + paths.length + packages.length > 0,
+    'name at least one of tools, paths and packages',
+  );
 type Parameters = z.output<typeof schema>;
 
 /** Looks into every layer, not just at what a container sees: a file deleted in a later layer is still shipped. */
@@ -34,6 +32,7 @@ export const imageLacks: CheckKind<Parameters> = {
     const contents = await images.read(parameters.image, signal);
     const unwanted: string[] = parameters.tools.map((tool) => toolNames[tool]);
     if (parameters.paths.length > 0) unwanted.push(`files like ${parameters.paths.join(', ')}`);
+    unwanted.push(...parameters.packages.map((name) => `the package ${name}`));
     const expected = `No layer of ${parameters.image} holds ${listed(unwanted, 'or')}.`;
     const findings = search(contents, parameters);
     if (findings.length === 0) return { status: 'pass', expected, actual: 'None was found in any layer.' };
@@ -42,7 +41,7 @@ export const imageLacks: CheckKind<Parameters> = {
 };
 
 export interface Finding {
-  readonly what: Tool | 'path';
+  readonly what: Tool | 'path' | 'package';
   readonly layer: number;
   readonly found: readonly Found[];
   /** Whether a container still sees any of it. */
@@ -52,7 +51,7 @@ export interface Finding {
 /** All that should not be there: one finding for each tool, or for the paths, and layer; in the order asked for. */
 export function search(
   contents: Pick<ImageContents, 'layers' | 'merged'>,
-  parameters: Pick<Parameters, 'tools' | 'paths' | 'except'>,
+  parameters: Pick<Parameters, 'tools' | 'paths' | 'except'> & Partial<Pick<Parameters, 'packages'>>,
 ): Finding[] {
   const globs = parameters.paths.map(compileGlob);
   const exceptions = parameters.except.map(compileGlob);
@@ -65,12 +64,15 @@ export function search(
     const roots = perTool.filter(({ what }) => what === 'go-toolchain').flatMap(({ found }) => found);
     const named = (path: string): boolean => roots.some((root) => path.startsWith(`${root.path}/`));
     const byPath = layer.entries.filter(({ type, path }) => type !== 'directory' && matches(path) && !named(path));
-    return [...perTool, { what: 'path' as const, found: byPath }]
+    const listed = layer.packages
+      .filter(({ name }) => parameters.packages?.includes(name) === true)
+      .map(({ name, version, path }) => ({ path, label: `${name} ${version} in /${path}`, sizeBytes: 0 }));
+    return [...perTool, { what: 'path' as const, found: byPath }, { what: 'package' as const, found: listed }]
       .filter(({ found }) => found.length > 0)
       .map(({ what, found }) => ({ what, found, layer: index, visible: found.some(({ path }) => shown.has(path)) }));
   });
   const rank = ({ what }: Finding): number =>
-    what === 'path' ? parameters.tools.length : parameters.tools.indexOf(what);
+    what === 'path' || what === 'package' ? parameters.tools.length : parameters.tools.indexOf(what);
   return findings.toSorted((a, b) => rank(a) - rank(b));
 }
 
@@ -93,9 +95,12 @@ function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 
       const largest = found.toSorted((a, b) => b.sizeBytes - a.sizeBytes || a.path.length - b.path.length);
       const names = largest
         .slice(0, namedFiles)
-        .map(({ path, sizeBytes }) => (sizeBytes > 0 ? `/${path} (${formatBytes(sizeBytes)})` : `/${path}`));
+        .map(
+          ({ path, label, sizeBytes }) =>
+            label ?? (sizeBytes > 0 ? `/${path} (${formatBytes(sizeBytes)})` : `/${path}`),
+        );
       const more = found.length > namedFiles ? ` and ${String(found.length - namedFiles)} more` : '';
-      const label = what === 'path' ? 'Files' : capitalize(toolNames[what]);
+      const label = what === 'path' ? 'Files' : what === 'package' ? 'Packages' : capitalize(toolNames[what]);
       const by = shortInstruction(layers[layer]?.createdBy ?? '');
       const gone = visible ? '' : '; deleted later, yet still in the image';
       return `${label}: ${names.join(', ')}${more}, in layer ${String(layer + 1)} of ${String(layers.length)} (${by})${gone}.`;
@@ -105,10 +110,15 @@ function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 
 
 /** One sentence or two on the programs, and on the files. */
 function advise(findings: readonly Finding[]): string {
-  const programs = findings.filter(({ what, visible }) => what !== 'path' && visible);
+  const programs = findings.filter(({ what, visible }) => what !== 'path' && what !== 'package' && visible);
   const files = findings.filter(({ what, visible }) => what === 'path' && visible);
+  const packages = findings.some(({ what }) => what === 'package');
   const go = programs.find(({ what }) => what === 'go-toolchain')?.found[0];
   const advice: string[] = [];
+  if (packages)
+    advice.push(
+      'Install what only the build needs in the build stage, and begin the last one from a smaller base image.',
+    );
   if (go !== undefined) {
     advice.push(
       `The final stage contains /${go.path} (${formatBytes(go.sizeBytes)}): its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`,

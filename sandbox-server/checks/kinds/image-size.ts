@@ -3,28 +3,80 @@ import type { ImageContents } from '../../images/image-reader.ts';
 import { byteSize, formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { heaviestFolder, shortInstruction } from '../folder-sizes.ts';
-import { imageParameter } from '../parameters.ts';
+import { imageParameter, otherImageParameter } from '../parameters.ts';
 
-const schema = z.strictObject({
-  image: imageParameter,
-  max: byteSize.describe('The budget, such as "20 MB".'),
-});
+const schema = z
+  .strictObject({
+    image: imageParameter,
+    max: byteSize.optional().describe('The budget, such as "20 MB".'),
+    ratio: z
+      .strictObject({ to: otherImageParameter, max: z.number().positive().max(10) })
+      .optional()
+      .describe('The size as a share of another image: 0.5 is at most half of it.'),
+    growth: z
+      .strictObject({
+        over: z.union([otherImageParameter, byteSize]).describe('Another image, or a size that was measured before.'),
+        maxPercent: z.number().min(0).max(1000),
+      })
+      .optional()
+      .describe('How much larger than a baseline the image may be, in percent of the baseline.'),
+  })
+  .refine(
+    ({ max, ratio, growth }) => max !== undefined || ratio !== undefined || growth !== undefined,
+    'name at least one of max, ratio and growth',
+  );
+type Parameters = z.output<typeof schema>;
+
+interface Limit {
+  readonly bytes: number;
+  readonly words: string;
+}
 
 /** The image's size, counted as everywhere in Ballast: the uncompressed bytes of all its layers. */
-export const imageSize: CheckKind<z.output<typeof schema>> = {
+export const imageSize: CheckKind<Parameters> = {
   name: 'image-size',
-  summary: 'The image is not larger than a budget: the sum of the uncompressed bytes of its layers.',
+  summary:
+    'The image is not larger than a budget, than a share of another image, or than a baseline by more than some percent.',
   schema,
   timeoutMs: 180_000,
-  async run({ image, max }, { images, signal }) {
+  async run(parameters, { images, signal }) {
+    const { image } = parameters;
     const contents = await images.read(image, signal);
-    const expected = `${image} is at most ${formatBytes(max)}.`;
+    const limits = await limitsOf(parameters, async (ref) => (await images.read(ref, signal)).sizeBytes);
+    const expected = `${image} is ${limits.map(({ words }) => words).join(' and ')}.`;
     const layers = contents.layers.length;
     const actual = `It is ${formatBytes(contents.sizeBytes)} in ${String(layers)} ${layers === 1 ? 'layer' : 'layers'}.`;
-    if (contents.sizeBytes <= max) return { status: 'pass', expected, actual };
+    if (limits.every(({ bytes }) => contents.sizeBytes <= bytes)) return { status: 'pass', expected, actual };
     return { status: 'fail', expected, actual, hint: whereTheBytesAre(contents) };
   },
 };
+
+/**
+ * The limits that the parameters set.
+ * @param sizeOf gives the size of another image
+ */
+export async function limitsOf(
+  { max, ratio, growth }: Omit<Parameters, 'image'>,
+  sizeOf: (ref: string) => Promise<number>,
+): Promise<Limit[]> {
+  const limits: Limit[] = [];
+  if (max !== undefined) limits.push({ bytes: max, words: `at most ${formatBytes(max)}` });
+  if (ratio !== undefined) {
+    const size = await sizeOf(ratio.to);
+    const share = `${String(Math.round(ratio.max * 1000) / 10)} % of ${ratio.to}`;
+    const bytes = size * ratio.max;
+    limits.push({ bytes, words: `at most ${share} (${formatBytes(size)}), which is ${formatBytes(bytes)}` });
+  }
+  if (growth !== undefined) {
+    const { over, maxPercent } = growth;
+    const size = typeof over === 'number' ? over : await sizeOf(over);
+    const baseline = typeof over === 'number' ? 'the baseline' : over;
+    const bytes = size * (1 + maxPercent / 100);
+    const words = `at most ${String(maxPercent)} % larger than ${baseline} (${formatBytes(size)}), which is ${formatBytes(bytes)}`;
+    limits.push({ bytes, words });
+  }
+  return limits;
+}
 
 /** A sentence on the largest layer: the place where cutting pays. */
 export function whereTheBytesAre({ layers }: Pick<ImageContents, 'layers'>): string {

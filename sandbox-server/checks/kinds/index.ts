@@ -1,11 +1,29 @@
 import type { z } from 'zod';
 import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import { caCertificates } from './ca-certificates.ts';
+import { cache } from './cache.ts';
+import { commandOutput } from './command-output.ts';
+import { exposedPorts } from './exposed-ports.ts';
+import { fileContent } from './file-content.ts';
+import { healthcheck } from './healthcheck.ts';
 import { imageBuilt } from './image-built.ts';
+import { imageHas } from './image-has.ts';
 import { imageLacks } from './image-lacks.ts';
 import { imageSize } from './image-size.ts';
+import { labels } from './labels.ts';
+import { noSecret } from './no-secret.ts';
+import { noZombies } from './no-zombies.ts';
 import { nonRoot } from './non-root.ts';
+import { packageCount } from './package-count.ts';
+import { quizAnswer } from './quiz-answer.ts';
+import { runsHardened } from './runs-hardened.ts';
 import { servesHttp } from './serves-http.ts';
+import { stageFails } from './stage-fails.ts';
+import { stages } from './stages.ts';
+import { staticBinary } from './static-binary.ts';
+import { stopsInTime } from './stops-in-time.ts';
 import { testStage } from './test-stage.ts';
+import { timeZoneData } from './time-zone-data.ts';
 
 /** A kind of check whose parameters are validated on the way in, so that kinds of any parameters fit one table. */
 export interface RegisteredKind {
@@ -36,10 +54,28 @@ export function checkKinds(): CheckKinds {
   const kinds = [
     register(imageBuilt),
     register(imageSize),
-    register(nonRoot),
+    register(imageHas),
     register(imageLacks),
+    register(noSecret),
+    register(packageCount),
+    register(staticBinary),
+    register(caCertificates),
+    register(timeZoneData),
+    register(fileContent),
+    register(labels),
+    register(exposedPorts),
+    register(nonRoot),
     register(servesHttp),
+    register(healthcheck),
+    register(runsHardened),
+    register(stopsInTime),
+    register(noZombies),
+    register(commandOutput),
+    register(stages),
     register(testStage),
+    register(stageFails),
+    register(cache),
+    register(quizAnswer),
   ];
   return new Map(kinds.map((kind) => [kind.name, kind]));
 }

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ImageContents, LayerEntry } from '../../images/image-reader.ts';
-import { mergeLayers } from '../../images/merged-view.ts';
-import type { CheckContext } from '../check-kind.ts';
+import { contextOf, file, makeContents } from '../../../tests/helpers/contents.ts';
 import { parseStages } from '../dockerfile.ts';
 import { parseListening } from '../probe-container.ts';
 import { startHint } from '../start-hints.ts';
@@ -9,59 +7,9 @@ import { isStale } from './image-built.ts';
 import { imageLacks, search } from './image-lacks.ts';
 import { imageSize } from './image-size.ts';
 import { nonRoot } from './non-root.ts';
-import { compare, listeningHint } from './serves-http.ts';
+import { listeningHint } from '../readiness.ts';
+import { compare } from './serves-http.ts';
 import { judgeBroken, judgeStages } from './test-stage.ts';
-
-const file = (path: string, sizeBytes = 10): LayerEntry => ({
-  path,
-  type: 'file',
-  sizeBytes,
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-});
-
-function image(
-  layers: { entries: LayerEntry[]; whiteouts?: string[]; createdBy?: string }[],
-  user = '',
-): ImageContents {
-  const whole = layers.map(({ entries, whiteouts = [], createdBy = '' }, index) => ({
-    digest: `sha256:${String(index)}`,
-    sizeBytes: entries.reduce((sum, entry) => sum + entry.sizeBytes, 0),
-    createdBy,
-    entries,
-    whiteouts,
-    opaque: [],
-  }));
-  return {
-    id: 'sha256:1',
-    ref: 'greeter',
-    sizeBytes: whole.reduce((sum, layer) => sum + layer.sizeBytes, 0),
-    layers: whole,
-    config: {
-      user,
-      entrypoint: [],
-      cmd: [],
-      env: [],
-      workingDir: '',
-      exposedPorts: [],
-      labels: {},
-      architecture: 'amd64',
-      os: 'linux',
-    },
-    merged: mergeLayers(whole),
-    text: new Map(),
-  };
-}
-
-/** Kinds that only look at the image never touch the sandbox. */
-const context = (contents: ImageContents): CheckContext => ({
-  shell: { run: () => Promise.reject(new Error('unused')), stream: () => Promise.reject(new Error('unused')) },
-  images: { read: () => Promise.resolve(contents) },
-  labDir: '/home/learner/lab',
-  mode: 'live',
-  signal: new AbortController().signal,
-});
 
 describe('image-built', () => {
   it.each([
@@ -78,12 +26,12 @@ describe('image-built', () => {
 
 describe('image-size', () => {
   it('passes at the budget and fails above it, naming what weighs', async () => {
-    const contents = image([
+    const contents = makeContents([
       { entries: [file('usr/local/go/bin/go', 19e6)] },
       { entries: [file('greeter', 1e6)], createdBy: 'COPY x y' },
     ]);
-    expect(await imageSize.run({ image: 'greeter', max: 20e6 }, context(contents))).toMatchObject({ status: 'pass' });
-    expect(await imageSize.run({ image: 'greeter', max: 19e6 }, context(contents))).toMatchObject({
+    expect(await imageSize.run({ image: 'greeter', max: 20e6 }, contextOf(contents))).toMatchObject({ status: 'pass' });
+    expect(await imageSize.run({ image: 'greeter', max: 19e6 }, contextOf(contents))).toMatchObject({
       status: 'fail',
       actual: 'It is 20.0 MB in 2 layers.',
       hint: expect.stringContaining(
@@ -100,7 +48,7 @@ describe('non-root', () => {
     ['65532', 'pass', /65532/],
     ['app', 'fail', /no such user/],
   ])('USER %j: %s', async (user, status, actual) => {
-    const verdict = await nonRoot.run({ image: 'greeter' }, context(image([], user)));
+    const verdict = await nonRoot.run({ image: 'greeter' }, contextOf(makeContents([], { user })));
     expect(verdict).toMatchObject({ status, actual: expect.stringMatching(actual) as string });
   });
 });
@@ -110,22 +58,23 @@ describe('image-lacks', () => {
     tools: ['go-toolchain', 'shell'] as ('go-toolchain' | 'shell')[],
     paths: ['**/*.go'],
     except: ['usr/local/go/**'],
+    packages: [],
   };
 
   it('passes an image with the binary alone', async () => {
     const verdict = await imageLacks.run(
       { image: 'greeter', ...wanted },
-      context(image([{ entries: [file('greeter')] }])),
+      contextOf(makeContents([{ entries: [file('greeter')] }])),
     );
     expect(verdict.status).toBe('pass');
   });
 
   it('finds what a container sees, with size and the instruction that brought it', async () => {
-    const contents = image([
+    const contents = makeContents([
       { entries: [file('usr/local/go/pkg/tool/linux_amd64/compile', 266e6), file('usr/local/go/src/a.go')] },
       { entries: [file('src/main.go', 2000)], createdBy: 'COPY . . # buildkit' },
     ]);
-    expect(await imageLacks.run({ image: 'greeter', ...wanted }, context(contents))).toMatchObject({
+    expect(await imageLacks.run({ image: 'greeter', ...wanted }, contextOf(contents))).toMatchObject({
       status: 'fail',
       actual:
         'The Go toolchain: /usr/local/go (266 MB), in layer 1 of 2 (the base image).\n' +
@@ -135,9 +84,9 @@ describe('image-lacks', () => {
   });
 
   it('finds what a later layer deletes, and says that it is shipped all the same', async () => {
-    const contents = image([{ entries: [file('src/main.go')] }, { entries: [], whiteouts: ['src'] }]);
+    const contents = makeContents([{ entries: [file('src/main.go')] }, { entries: [], whiteouts: ['src'] }]);
     expect(search(contents, wanted)).toMatchObject([{ what: 'path', layer: 0, visible: false }]);
-    const verdict = await imageLacks.run({ image: 'greeter', ...wanted }, context(contents));
+    const verdict = await imageLacks.run({ image: 'greeter', ...wanted }, contextOf(contents));
     expect(verdict).toMatchObject({
       actual: expect.stringContaining('deleted later, yet still in the image') as string,
       hint: expect.stringContaining('only hides it') as string,
@@ -152,7 +101,7 @@ describe('serves-http', () => {
     [{ path: '/', status: 200, body: 'ok' }, { status: 200, body: 'OK' }, 'answered "OK" instead of "ok"'],
     [{ path: '/', status: 200, contains: 'Hello' }, { status: 200, body: 'Bye' }, 'answered "Bye", without "Hello"'],
   ])('%o on %o', (wanted, answer, wrong) => {
-    expect(compare(wanted, answer)).toBe(wrong);
+    expect(compare(wanted, { headers: new Map(), ...answer })).toBe(wrong);
   });
 
   it("reads the kernel's table of sockets", () => {
@@ -264,7 +213,7 @@ COPY --from=build /greeter /greeter
     ],
     ['an empty stage', { status: 'built' as const, log: '' }, [], /never ran/, /has no RUN/],
   ])('tells %s', (_, outcome, runs, actual, hint) => {
-    const wrong = judgeBroken(outcome, 'word-1', 'test', { name: 'test', from: 'build', runs });
+    const wrong = judgeBroken(outcome, 'word-1', 'test', { name: 'test', from: 'build', runs, copies: [] });
     expect(wrong?.actual).toMatch(actual);
     expect(wrong?.hint).toMatch(hint);
   });

@@ -1,0 +1,62 @@
+import { X509Certificate } from 'node:crypto';
+import { z } from 'zod';
+import { resolvePath } from '../../images/merged-view.ts';
+import type { CheckKind } from '../check-kind.ts';
+import { readImageFile } from '../image-file.ts';
+import { imageParameter } from '../parameters.ts';
+
+const schema = z.strictObject({
+  image: imageParameter,
+  min: z.int().min(1).max(1000).default(50).describe('Least number of authorities that are valid now.'),
+});
+
+/** Where programs look for the authorities that they trust: OpenSSL and Go, on the distributions that there are. */
+const bundles = [
+  'etc/ssl/certs/ca-certificates.crt',
+  'etc/pki/tls/certs/ca-bundle.crt',
+  'etc/ssl/ca-bundle.pem',
+  'etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  'etc/ssl/cert.pem',
+];
+
+/** That a bundle is there, and that it is one. Whether the program uses it, only a call over TLS would show. */
+export const caCertificates: CheckKind<z.output<typeof schema>> = {
+  name: 'ca-certificates',
+  summary: 'The image has a bundle of CA certificates where programs look for it, with enough that are valid now.',
+  schema,
+  timeoutMs: 180_000,
+  async run({ image, min }, context) {
+    const { merged } = await context.images.read(image, context.signal);
+    const expected = `${image} has at least ${String(min)} valid CA certificates where programs look for them.`;
+    const path = bundles.find((bundle) => resolvePath(merged, bundle) !== undefined);
+    const text = path === undefined ? null : await readImageFile(context, image, `/${path}`);
+    const hint =
+      'Distroless images bring a bundle along; on Debian it is the package ca-certificates. From scratch, COPY --from a stage that has it: /etc/ssl/certs/ca-certificates.crt.';
+    if (path === undefined || text === null)
+      return { status: 'fail', expected, actual: `There is no bundle: not /${bundles.join(', not /')}.`, hint };
+    const { valid, expired, broken } = countCertificates(text, new Date());
+    const actual = `/${path} has ${String(valid)} valid certificates, ${String(expired)} that are not valid now and ${String(broken)} that are broken.`;
+    return valid >= min ? { status: 'pass', expected, actual } : { status: 'fail', expected, actual, hint };
+  },
+};
+
+/** How many certificates a bundle in PEM has: valid at a time, not valid then, and not to be parsed at all. */
+export function countCertificates(text: string, now: Date): { valid: number; expired: number; broken: number } {
+  const count = { valid: 0, expired: 0, broken: 0 };
+  for (const [pem] of text.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)) {
+    const certificate = parse(pem);
+    if (certificate === undefined) count.broken += 1;
+    else if (now >= certificate.validFromDate && now <= certificate.validToDate) count.valid += 1;
+    else count.expired += 1;
+  }
+  return count;
+}
+
+function parse(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    // Whatever OpenSSL says of it: it is no certificate.
+    return undefined;
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { BallastError } from '../../protocol/index.ts';
+import type { CheckKind } from '../check-kind.ts';
+import { imageParameter } from '../parameters.ts';
+import { lastLines } from '../plain-text.ts';
+import { runOnce } from '../run-once.ts';
+import { startHint } from '../start-hints.ts';
+import { duration } from '../../labs/quantities.ts';
+
+const schema = z.strictObject({
+  image: imageParameter,
+  entrypoint: z.string().min(1).optional().describe('Program to run in place of what the image starts.'),
+  args: z.array(z.string()).default([]).describe('Arguments; they replace the CMD of the image.'),
+  exitCode: z.int().min(0).max(255).default(0),
+  equals: z.string().optional().describe('All that it prints, but for white space at the ends.'),
+  contains: z.string().min(1).optional().describe('Text that it prints.'),
+  within: duration.prefault('20s').describe('Time until it must have ended.'),
+});
+type Parameters = z.output<typeof schema>;
+
+/** Runs the image once, without a network, to its end. */
+export const commandOutput: CheckKind<Parameters> = {
+  name: 'command-output',
+  summary: 'A container of the image runs to its end, with a certain exit code and output.',
+  schema,
+  timeoutMs: 180_000,
+  async run(parameters, context) {
+    const { image, entrypoint, args, exitCode, equals, contains, within } = parameters;
+    const shown = `docker run --rm ${entrypoint === undefined ? '' : `--entrypoint ${entrypoint} `}${[image, ...args].join(' ')}`;
+    const prints = equals === undefined ? contains : equals.trim();
+    const expected = `"${shown}" ends with exit code ${String(exitCode)}${prints === undefined ? '' : ` and prints ${JSON.stringify(prints)}`}.`;
+    const answer = await runOnce(context, {
+      image,
+      args,
+      timeoutMs: within,
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+    });
+    if (answer.engineFault !== undefined) throw new BallastError('engine_failed', { message: answer.engineFault });
+    const wrong = judgeOutput(answer, parameters);
+    if (wrong === undefined) return { status: 'pass', expected, actual: 'It does.' };
+    return {
+      status: 'fail',
+      expected,
+      actual: wrong,
+      hint: startHint(answer.output) ?? `Try it in the terminal: ${shown}`,
+    };
+  },
+};
+
+/** What is wrong with how a program ended, or undefined. */
+export function judgeOutput(
+  { timedOut, exitCode, output }: { readonly timedOut: boolean; readonly exitCode: number; readonly output: string },
+  wanted: Pick<Parameters, 'exitCode' | 'equals' | 'contains' | 'within'>,
+): string | undefined {
+  const printed = output.trim() === '' ? 'It printed nothing.' : `It printed:\n${lastLines(output, 8)}`;
+  if (timedOut) return `It was still running after ${String(wanted.within / 1000)} seconds. ${printed}`;
+  if (exitCode !== wanted.exitCode) return `It ended with exit code ${String(exitCode)}. ${printed}`;
+  if (wanted.equals !== undefined && output.trim() !== wanted.equals.trim()) return printed;
+  if (wanted.contains !== undefined && !output.includes(wanted.contains)) return printed;
+  return undefined;
+}

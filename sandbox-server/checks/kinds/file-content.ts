@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import type { CheckKind } from '../check-kind.ts';
+import { readImageFile } from '../image-file.ts';
+import { imageParameter } from '../parameters.ts';
+
+const schema = z
+  .strictObject({
+    image: imageParameter,
+    path: z.string().regex(/^\/[^/]/, 'a path in the image begins with "/"'),
+    equals: z.string().optional().describe('The whole text, but for white space at the ends.'),
+    contains: z.array(z.string().min(1)).default([]).describe('Texts that the file holds.'),
+    lacks: z.array(z.string().min(1)).default([]).describe('Texts that it does not hold.'),
+  })
+  .refine(
+    ({ equals, contains, lacks }) => equals !== undefined || contains.length + lacks.length > 0,
+    'name at least one of equals, contains and lacks',
+  );
+type Parameters = z.output<typeof schema>;
+
+/** Reads the file as a container sees it, without starting anything of the image. */
+export const fileContent: CheckKind<Parameters> = {
+  name: 'file-content',
+  summary: 'A file in the image holds certain text.',
+  schema,
+  timeoutMs: 60_000,
+  async run(parameters, context) {
+    const { image, path, equals, contains, lacks } = parameters;
+    const wanted = [
+      ...(equals === undefined ? [] : [`is ${JSON.stringify(equals.trim())}`]),
+      ...contains.map((text) => `holds ${JSON.stringify(text)}`),
+      ...lacks.map((text) => `does not hold ${JSON.stringify(text)}`),
+    ];
+    const expected = `${path} in ${image} ${wanted.join(' and ')}.`;
+    const text = await readImageFile(context, image, path);
+    if (text === null) {
+      const hint = 'Copy it into the last stage, and compare the path.';
+      return { status: 'fail', expected, actual: `There is no file ${path} in the image.`, hint };
+    }
+    const wrong = judgeText(text, parameters);
+    if (wrong === undefined) return { status: 'pass', expected, actual: 'It does.' };
+    return {
+      status: 'fail',
+      expected,
+      actual: wrong,
+      hint: `Look at it: docker run --rm --entrypoint cat ${image} ${path}, or, without cat in the image, docker create and docker cp.`,
+    };
+  },
+};
+
+/** What is wrong with the text of a file, or undefined. */
+export function judgeText(
+  text: string,
+  { equals, contains, lacks }: Pick<Parameters, 'equals' | 'contains' | 'lacks'>,
+): string | undefined {
+  const start = text.trim() === '' ? 'It is empty.' : `It begins:\n${text.slice(0, 200)}`;
+  if (equals !== undefined && text.trim() !== equals.trim()) return start;
+  const missing = contains.find((part) => !text.includes(part));
+  if (missing !== undefined) return `It does not hold ${JSON.stringify(missing)}. ${start}`;
+  const unwanted = lacks.find((part) => text.includes(part));
+  return unwanted === undefined ? undefined : `It holds ${JSON.stringify(unwanted)}.`;
+}

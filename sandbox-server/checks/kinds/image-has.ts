@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { resolvePath } from '../../images/merged-view.ts';
+import type { ImageContents } from '../../images/image-reader.ts';
+import type { CheckKind } from '../check-kind.ts';
+import { compileGlob } from '../glob.ts';
+import { imageParameter, pathPattern } from '../parameters.ts';
+import { findTool, toolNames, tools } from '../tools.ts';
+
+const schema = z
+  .strictObject({
+    image: imageParameter,
+    paths: z
+      .array(pathPattern)
+      .default([])
+      .describe('Globs, each of which at least one file or folder matches: "app/config.json".'),
+    tools: z.array(z.enum(tools)).default([]).describe('Kinds of programs, at least one of each.'),
+    packages: z.array(z.string().min(1)).default([]).describe('Names of packages, of whatever package system.'),
+  })
+  .refine(
+    ({ paths, tools: named, packages }) => paths.length + named.length + packages.length > 0,
+    'name at least one of paths, tools and packages',
+  );
+type Parameters = z.output<typeof schema>;
+
+/** Looks at what a container sees: what a later layer deletes is not there. */
+export const imageHas: CheckKind<Parameters> = {
+  name: 'image-has',
+  summary: 'Certain files, programs or packages are in the image, as a container sees it.',
+  schema,
+  timeoutMs: 180_000,
+  async run(parameters, { images, signal }) {
+    const contents = await images.read(parameters.image, signal);
+    const wanted = [
+      ...parameters.paths.map((path) => `/${path}`),
+      ...parameters.tools.map((tool) => toolNames[tool]),
+      ...parameters.packages.map((name) => `the package ${name}`),
+    ];
+    const expected = `A container of ${parameters.image} sees ${wanted.join(', ')}.`;
+    const missing = missingFrom(contents, parameters);
+    if (missing.length === 0) return { status: 'pass', expected, actual: 'All of it is there.' };
+    const hidden = parameters.paths.filter((path) => isOnlyDeleted(contents, path));
+    return {
+      status: 'fail',
+      expected,
+      actual: `Not there: ${missing.join(', ')}.`,
+      hint:
+        hidden.length > 0
+          ? `A layer brings /${hidden[0] ?? ''}, and a later one deletes it.`
+          : 'Only what the last stage itself has or copies is in the image: look at its FROM, its COPY lines and .dockerignore.',
+    };
+  },
+};
+
+/** What is asked for and not there, in words. */
+export function missingFrom(
+  contents: Pick<ImageContents, 'merged' | 'packages'>,
+  { paths, tools: named, packages }: Pick<Parameters, 'paths' | 'tools' | 'packages'>,
+): string[] {
+  const entries = [...contents.merged.values()].map(({ entry }) => entry);
+  const names = new Set(contents.packages.map(({ name }) => name));
+  const isThere = (path: string): boolean => {
+    // By its name through links as well: /bin/sh is there also where /bin is a link to /usr/bin.
+    if (resolvePath(contents.merged, path) !== undefined) return true;
+    const glob = compileGlob(path);
+    return entries.some((entry) => glob.test(entry.path));
+  };
+  return [
+    ...paths.filter((path) => !isThere(path)).map((path) => `/${path}`),
+    ...named.filter((tool) => findTool(tool, entries).length === 0).map((tool) => toolNames[tool]),
+    ...packages.filter((name) => !names.has(name)).map((name) => `the package ${name}`),
+  ];
+}
+
+function isOnlyDeleted({ layers, merged }: Pick<ImageContents, 'layers' | 'merged'>, path: string): boolean {
+  const glob = compileGlob(path);
+  return layers.some(({ entries }) => entries.some((entry) => glob.test(entry.path) && !merged.has(entry.path)));
+}

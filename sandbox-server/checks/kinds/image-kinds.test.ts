@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest';
+import { contextOf, file, makeContents } from '../../../tests/helpers/contents.ts';
+import type { LayerEntry } from '../../images/image-reader.ts';
+import type { ImagePackage } from '../../images/packages.ts';
+import { exposedPorts } from './exposed-ports.ts';
+import { imageHas } from './image-has.ts';
+import { imageLacks } from './image-lacks.ts';
+import { imageSize } from './image-size.ts';
+import { labels } from './labels.ts';
+import { noSecret } from './no-secret.ts';
+import { packageCount } from './package-count.ts';
+import { staticBinary } from './static-binary.ts';
+import { timeZoneData } from './time-zone-data.ts';
+
+const image = 'greeter';
+const holding = (text: string): string => expect.stringContaining(text) as string;
+const link = (path: string, linkTarget: string): LayerEntry => file(path, 0, { type: 'symlink', linkTarget });
+const listed = (system: ImagePackage['system'], name: string, path = 'var/lib/dpkg/status'): ImagePackage => ({
+  system,
+  name,
+  version: '1.0',
+  path,
+});
+
+describe('image-size', () => {
+  const others = { fat: makeContents([{ entries: [file('a', 100e6)] }]) };
+  const run = (bytes: number, limits: Partial<Parameters<typeof imageSize.run>[0]>) =>
+    imageSize.run({ image, ...limits }, contextOf(makeContents([{ entries: [file('x', bytes)] }]), { others }));
+
+  it('compares with another image', async () => {
+    expect(await run(50e6, { ratio: { to: 'fat', max: 0.5 } })).toMatchObject({ status: 'pass' });
+    expect(await run(50e6 + 1, { ratio: { to: 'fat', max: 0.5 } })).toMatchObject({
+      status: 'fail',
+      expected: 'greeter is at most 50 % of fat (100 MB), which is 50.0 MB.',
+    });
+  });
+
+  it('allows growth over a baseline, be it an image or a size', async () => {
+    expect(await run(105e6, { growth: { over: 'fat', maxPercent: 5 } })).toMatchObject({ status: 'pass' });
+    expect(await run(106e6, { growth: { over: 'fat', maxPercent: 5 } })).toMatchObject({ status: 'fail' });
+    expect(await run(11e6, { growth: { over: 10e6, maxPercent: 5 } })).toMatchObject({
+      status: 'fail',
+      expected: 'greeter is at most 5 % larger than the baseline (10.0 MB), which is 10.5 MB.',
+    });
+  });
+
+  it('wants at least one limit, and reads sizes with units', () => {
+    expect(imageSize.schema.safeParse({ image }).success).toBe(false);
+    expect(imageSize.schema.parse({ image, growth: { over: '10 MB', maxPercent: 5 } }).growth?.over).toBe(10e6);
+    expect(imageSize.schema.parse({ image, ratio: { to: 'golang:1.24', max: 0.1 } }).ratio?.to).toBe('golang:1.24');
+  });
+});
+
+describe('image-has', () => {
+  const contents = makeContents([
+    { entries: [file('usr/bin/dash'), link('bin', 'usr/bin'), link('usr/bin/sh', 'dash'), file('gone')], packages: [] },
+    { entries: [], whiteouts: ['gone'] },
+  ]);
+  const run = (wanted: Partial<Parameters<typeof imageHas.run>[0]>) =>
+    imageHas.run({ image, paths: [], tools: [], packages: [], ...wanted }, contextOf(contents));
+
+  it.each([
+    [{ paths: ['usr/bin/dash', 'bin/sh', 'usr/**/da*'] }, 'pass', 'All of it'],
+    [{ tools: ['shell' as const] }, 'pass', 'All of it'],
+    [{ paths: ['app', 'bin/sh'] }, 'fail', 'Not there: /app.'],
+    [{ packages: ['tzdata'], tools: ['compiler' as const] }, 'fail', 'a compiler, the package tzdata'],
+  ])('%o: %s', async (wanted, status, actual) => {
+    expect(await run(wanted)).toMatchObject({ status, actual: holding(actual) });
+  });
+
+  it('says when a later layer deletes it', async () => {
+    expect(await run({ paths: ['gone'] })).toMatchObject({ status: 'fail', hint: holding('a later one deletes it') });
+  });
+});
+
+describe('image-lacks', () => {
+  it('finds packages in any layer, by name', async () => {
+    const contents = makeContents([
+      { entries: [file('var/lib/dpkg/status')], packages: [listed('dpkg', 'curl'), listed('dpkg', 'bash')] },
+      { entries: [], whiteouts: ['var'] },
+    ]);
+    const run = (packages: string[]) =>
+      imageLacks.run({ image, tools: [], paths: [], except: [], packages }, contextOf(contents));
+    expect(await run(['curl'])).toMatchObject({
+      status: 'fail',
+      actual: holding('Packages: curl 1.0 in /var/lib/dpkg/status, in layer 1 of 2'),
+      hint: holding('only hides it'),
+    });
+    expect(await run(['wget'])).toMatchObject({ status: 'pass' });
+  });
+
+  it('finds interpreters, network tools and setuid programs', async () => {
+    const contents = makeContents([
+      { entries: [file('usr/bin/python3.13'), file('usr/bin/curl'), file('usr/bin/su', 5, { mode: 0o4755 })] },
+    ]);
+    const verdict = await imageLacks.run(
+      { image, tools: ['interpreter', 'network-tool', 'setuid'], paths: [], except: [], packages: [] },
+      contextOf(contents),
+    );
+    for (const path of ['python3.13', 'curl', 'su']) expect(verdict.actual).toContain(`/usr/bin/${path}`);
+  });
+});
+
+describe('no-secret', () => {
+  const contents = makeContents([{ entries: [file('.env')], createdBy: 'COPY . . # buildkit' }]);
+  const secret = 's3cr3t-canary';
+  const run = (findings: Parameters<typeof contextOf>[1]) =>
+    noSecret.run({ image, canaries: [secret] }, contextOf(contents, findings));
+
+  it('passes where nothing is found', async () => {
+    expect(await run({})).toMatchObject({ status: 'pass' });
+  });
+
+  it.each([
+    ['layer', true, `.env`, 'in /.env, in layer 1 of 1 (COPY); deleted later', 'only hides it'],
+    ['layer', false, `.env`, 'in /.env, in layer 1 of 1 (COPY).', '.dockerignore'],
+    ['config', false, '', 'docker inspect', '--mount=type=secret'],
+    ['history', false, `RUN curl -H ${secret}`, 'step 1 (RUN)', '--mount=type=secret'],
+  ] as const)('tells where: %s (hidden: %s), and never the secret', async (where, hidden, path, actual, hint) => {
+    const verdict = await run({ findings: [{ needle: secret, where, index: 0, path, hidden }] });
+    expect(verdict).toMatchObject({ status: 'fail', actual: holding(actual), hint: holding(hint) });
+    expect(JSON.stringify(verdict)).not.toContain(secret);
+  });
+});
+
+describe('package-count', () => {
+  const path = 'var/lib/dpkg/status';
+  const packages = [listed('dpkg', 'bash'), listed('dpkg', 'libc6'), listed('go', 'stdlib', 'greeter')];
+  const contents = makeContents([{ entries: [file(path), file('greeter')], packages }]);
+  const others = { fat: makeContents([{ entries: [file(path)], packages: packages.slice(0, 2) }]) };
+  it.each([
+    [{ max: 3 }, 'pass', 'It has 3 (dpkg 2, go 1).'],
+    [{ max: 2 }, 'fail', 'It has 3 (dpkg 2, go 1).'],
+    [{ max: 1, systems: ['go' as const] }, 'pass', 'It has 1 (go 1).'],
+    [{ fewerThan: 'fat' }, 'fail', 'It has 3'],
+    [{ fewerThan: 'fat', systems: ['go' as const], max: 5 }, 'fail', 'It has 1'],
+  ])('%o: %s', async (wanted, status, actual) => {
+    const verdict = await packageCount.run({ image, ...wanted }, contextOf(contents, { others }));
+    expect(verdict).toMatchObject({ status, actual: holding(actual) });
+  });
+});
+
+describe('static-binary', () => {
+  const elf = (linkage: 'static' | 'dynamic', interpreter = ''): Partial<LayerEntry> => ({
+    elf: { linkage, interpreter },
+  });
+  const contents = (config: Parameters<typeof makeContents>[1]) =>
+    makeContents(
+      [
+        {
+          entries: [
+            file('greeter', 9, elf('static')),
+            file('usr/bin/dyn', 9, elf('dynamic', '/lib64/ld.so')),
+            file('script'),
+            link('bin', 'usr/bin'),
+            file('hard', 0, { type: 'hardlink', linkTarget: 'greeter' }),
+          ],
+        },
+      ],
+      config,
+    );
+  it.each([
+    [{ entrypoint: ['/greeter'] }, undefined, 'pass', '/greeter needs no loader'],
+    [{ entrypoint: ['./greeter'] }, undefined, 'pass', '/greeter'],
+    [{ cmd: ['dyn'] }, undefined, 'fail', '/usr/bin/dyn is linked dynamically: it asks for the loader /lib64/ld.so'],
+    [{ cmd: ['dyn'], env: ['PATH=/nope'] }, undefined, 'fail', 'There is no dyn'],
+    [{}, undefined, 'fail', 'nothing about what to run'],
+    [{ entrypoint: ['/greeter'] }, '/bin/dyn', 'fail', 'dynamically'],
+    [{}, '/script', 'fail', 'no ELF program'],
+    [{}, '/hard', 'pass', '/greeter'],
+  ])('%o %s: %s', async (config, path, status, actual) => {
+    const parameters = path === undefined ? { image } : { image, path };
+    expect(await staticBinary.run(parameters, contextOf(contents(config)))).toMatchObject({
+      status,
+      actual: holding(actual),
+    });
+  });
+});
+
+describe('time-zone-data', () => {
+  it('wants files with something in them, links followed', async () => {
+    const zones = 'usr/share/zoneinfo';
+    const contents = makeContents([
+      {
+        entries: [file(`${zones}/Europe/Berlin`), link(`${zones}/Berlin`, 'Europe/Berlin'), file(`${zones}/Empty`, 0)],
+      },
+    ]);
+    const run = (wanted: string[], of = contents) => timeZoneData.run({ image, zones: wanted }, contextOf(of));
+    expect(await run(['Europe/Berlin', 'Berlin'])).toMatchObject({ status: 'pass' });
+    expect(await run(['Empty', 'Asia/Tokyo'])).toMatchObject({
+      status: 'fail',
+      actual: holding('no Empty, Asia/Tokyo'),
+    });
+    expect(await run(['Berlin'], makeContents([]))).toMatchObject({
+      status: 'fail',
+      actual: holding('There is no /usr'),
+    });
+  });
+});
+
+describe('labels and exposed-ports', () => {
+  const context = contextOf(makeContents([], { labels: { a: '1', empty: '' }, exposedPorts: ['8080/tcp', '22/tcp'] }));
+  it.each([
+    [{ a: '1' }, 'pass', 'It has.'],
+    [{ a: '*' }, 'pass', 'It has.'],
+    [{ a: '2' }, 'fail', 'a is "1".'],
+    [{ empty: '*', b: '*' }, 'fail', 'empty is ""; b is not there.'],
+    [{ constructor: '*' }, 'fail', 'constructor is not there'],
+  ])('labels %o: %s', async (wanted, status, actual) => {
+    expect(await labels.run({ image, labels: wanted }, context)).toMatchObject({
+      status,
+      actual: holding(actual),
+    });
+  });
+
+  it.each([
+    [['22/tcp', '8080/tcp'], 'pass', undefined],
+    [['8080/tcp'], 'fail', 'Nothing should listen on 22/tcp'],
+    [['8080/tcp', '22/tcp', '9090/udp'], 'fail', 'EXPOSE 9090/udp'],
+  ])('ports %o: %s', async (ports, status, hint) => {
+    const verdict = await exposedPorts.run({ image, ports }, context);
+    expect(verdict).toMatchObject({
+      status,
+      actual: 'It declares 22/tcp, 8080/tcp.',
+      ...(hint === undefined ? {} : { hint: holding(hint) }),
+    });
+  });
+});

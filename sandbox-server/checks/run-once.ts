@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import type { CheckContext } from './check-kind.ts';
+import { dockerCli } from './docker-cli.ts';
+import { isImageFault } from './probe-container.ts';
+
+export interface RunOnceRequest {
+  readonly image: string;
+  readonly entrypoint?: string;
+  readonly args: readonly string[];
+  /** Time until it must have ended, in ms; then it is removed. */
+  readonly timeoutMs: number;
+  /** Further options of `docker run`, of our own making. */
+  readonly options?: readonly string[];
+}
+
+export interface RunOnceAnswer {
+  readonly timedOut: boolean;
+  readonly exitCode: number;
+  /** What it printed, or what the engine said when it could not be started. */
+  readonly output: string;
+  /** What the engine said when the fault was its own. */
+  readonly engineFault?: string;
+}
+
+const maxOutputBytes = 256 * 1024;
+/** What `docker run` itself ends with: the engine failed, the program can't be run, there is no such program. */
+const engineCodes: ReadonlySet<number> = new Set([125, 126, 127]);
+
+/** Run a container of the image to its end, without a network, and remove it whatever happens. */
+export async function runOnce(context: CheckContext, request: RunOnceRequest): Promise<RunOnceAnswer> {
+  const { image, entrypoint, args, timeoutMs, options = [] } = request;
+  const name = `ballast-check-${randomBytes(6).toString('hex')}`;
+  const fixed = ['run', '--name', name, '--label', 'ballast.check=true', '--network=none', ...options];
+  const start = entrypoint === undefined ? [] : [`--entrypoint=${entrypoint}`];
+  try {
+    const argv = [dockerCli, ...fixed, ...start, '--', image, ...args];
+    const result = await context.shell.run(argv, { timeoutMs, maxOutputBytes, signal: context.signal });
+    const output = `${result.stdout}${result.stderr}`;
+    const { exitCode, timedOut } = result;
+    // A program may end with these codes too; the engine's words tell them apart.
+    const byEngine = !timedOut && engineCodes.has(exitCode) && /^docker: /m.test(result.stderr);
+    if (byEngine && !isImageFault(result.stderr))
+      return { timedOut, exitCode, output, engineFault: result.stderr.trim() };
+    return { timedOut, exitCode, output };
+  } finally {
+    // Not under the check's signal: what was started is removed even when the check's time is up.
+    await context.shell.run([dockerCli, 'rm', '--force', '--volumes', '--', name], { timeoutMs: 20_000 });
+  }
+}
