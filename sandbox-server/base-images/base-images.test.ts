@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { catalogue, contextFiles, registryOf, withTag } from './catalogue.ts';
-import { blobSizes, parseManifest } from './manifest.ts';
+import { parseManifest } from './manifest.ts';
 import { buildStep } from './obtain.ts';
 
 describe('catalogue', () => {
@@ -39,18 +39,6 @@ describe('registryOf', () => {
     ['localhost:5000/x:1', 'localhost:5000'],
   ])('of %s is %s', (ref, registry) => {
     expect(registryOf(ref)).toBe(registry);
-  });
-});
-
-describe('blobSizes', () => {
-  it('reads a listing of tar, blobs only', () => {
-    const digest = 'a'.repeat(64);
-    const listing = [
-      'drwxr-xr-x 0/0               0 2026-11-20 23:00 blobs/sha256/',
-      `-rw-r--r-- 0/0        80934400 2026-11-20 23:00 blobs/sha256/${digest}`,
-      '-rw-r--r-- 0/0             100 1970-01-01 00:00 manifest.json',
-    ].join('\n');
-    expect([...blobSizes(listing)]).toEqual([[`sha256:${digest}`, 80_934_400]]);
   });
 });
 

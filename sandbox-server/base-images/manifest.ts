@@ -11,7 +11,7 @@ export const storeManifest = z.object({
       origin: z.enum(['official', 'equivalent']),
       /** Of an equivalent: why the official image was not pulled. */
       note: z.string().optional(),
-      /** Uncompressed bytes of its layers, counted from the archive. */
+      /** Uncompressed bytes of the files in its layers. */
       sizeBytes: z.number().int().nonnegative(),
       /** Image id: the digest of its configuration. */
       digest: z.string(),
@@ -28,17 +28,4 @@ export function parseManifest(text: string): StoreManifest | null {
   } catch {
     return null;
   }
-}
-
-/**
- * Bytes of each blob of an image archive, by digest.
- * @param listing of `tar -tv` over the output of `docker save`.
- */
-export function blobSizes(listing: string): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
-  for (const line of listing.split('\n')) {
-    const match = /^-\S+\s+\S+\s+(\d+)\s.*\sblobs\/sha256\/([0-9a-f]{64})$/.exec(line);
-    if (match?.[1] !== undefined && match[2] !== undefined) sizes.set(`sha256:${match[2]}`, Number(match[1]));
-  }
-  return sizes;
 }

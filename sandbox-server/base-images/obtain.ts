@@ -5,7 +5,7 @@ import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { bootstrapRef, catalogue, contextFiles, type CatalogueEntry } from './catalogue.ts';
 import { ImagePuller } from './image-puller.ts';
-import { blobSizes, type StoredImage } from './manifest.ts';
+import type { StoredImage } from './manifest.ts';
 import { fallsBack, pullError, reasonOf } from './pull-failure.ts';
 import type { ImagesPolicy, Registries } from './registry-settings.ts';
 import type { Seeder } from './seeder.ts';
@@ -84,19 +84,18 @@ async function buildEquivalent(
 const inspected = z.array(
   z.object({
     Id: z.string(),
-    RootFS: z.object({ Layers: z.array(z.string()) }),
+    Size: z.number().int().nonnegative(),
     Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
   }),
 );
 
 async function describe(seeder: Seeder, refs: readonly string[]): Promise<StoredImage[]> {
   const images = inspected.parse(JSON.parse(await seeder.run(['/usr/bin/docker', 'image', 'inspect', ...refs])));
-  const listing = await seeder.run(['/bin/sh', '-c', 'docker save "$@" | tar -tv --numeric-owner', 'sh', ...refs]);
-  const sizes = blobSizes(listing);
-  return images.map(({ Id, RootFS, Config }, at) => ({
+  return images.map(({ Id, Size, Config }, at) => ({
     ref: refs[at] ?? '',
     origin: Config.Labels?.[originLabel] === 'equivalent' ? 'equivalent' : 'official',
-    sizeBytes: RootFS.Layers.reduce((sum, layer) => sum + (sizes.get(layer) ?? 0), 0),
+    // With overlay2, which a sandbox always has, this is what images/ counts: the bytes of the files in the layers.
+    sizeBytes: Size,
     digest: Id,
   }));
 }

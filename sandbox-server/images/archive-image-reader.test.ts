@@ -42,7 +42,7 @@ describe.each(['oci', 'classic'] as const)('an archive of the %s layout', (layou
       gzip,
       config: { User: 'nonroot', Entrypoint: ['/greeter'], ExposedPorts: { '8080/tcp': {} } },
     });
-    expect(image.sizeBytes).toBe(layers.reduce((sum, layer) => sum + layer.byteLength, 0));
+    expect(image.sizeBytes).toBe(passwd.length + 5000);
     expect(image.layers.map((layer) => layer.createdBy)).toEqual(['STEP 0', 'STEP 1']);
     expect(image.layers[1]?.entries).toMatchObject([{ path: 'greeter', type: 'file', sizeBytes: 5000 }]);
     expect(image.config).toMatchObject({
@@ -71,7 +71,7 @@ it('follows the link by which older engines store a layer that occurs twice', as
     ['c.json', config],
     ['manifest.json', JSON.stringify([{ Config: 'c.json', Layers: ['one/layer.tar', 'two/layer.tar'] }])],
   ]);
-  expect((await readBytes(archive)).sizeBytes).toBe(2 * layer.byteLength);
+  expect((await readBytes(archive)).sizeBytes).toBe(2);
 });
 
 it('reads an image anew only when its id changes', async () => {

@@ -18,7 +18,7 @@ export interface LayerEntry {
 export interface ImageLayer {
   /** Diff id (digest of the uncompressed layer). */
   readonly digest: string;
-  /** Uncompressed bytes of the file contents and headers, as the archive holds them. */
+  /** Uncompressed bytes of the files in it, without the archive's own headers and padding. */
   readonly sizeBytes: number;
   /** The instruction that made it, from the image's history. */
   readonly createdBy: string;
@@ -66,7 +66,10 @@ export interface ImageConfig {
 export interface ImageContents {
   readonly id: string;
   readonly ref: string;
-  /** The design's one meaning of size: the sum of the uncompressed bytes of the layers. */
+  /**
+   * The one meaning of size: the sum of the uncompressed bytes of the files in each layer, counted from the archive.
+   * The classic image store's "docker images" says the same; newer stores count compressed bytes as well.
+   */
   readonly sizeBytes: number;
   readonly layers: readonly ImageLayer[];
   readonly config: ImageConfig;

@@ -54,7 +54,6 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
   const packages: ImagePackage[] = [];
   const matches: LayerMatch[] = [];
   const wanted = needles.map((needle) => Buffer.from(needle));
-  let sizeBytes = 0;
 
   const note = (path: string, search: NeedleSearch): void => {
     for (const needle of search.found) if (matches.length < maxMatches) matches.push({ needle, path });
@@ -62,7 +61,6 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
 
   const counted = async function* (): Bytes {
     for await (const chunk of source) {
-      sizeBytes += chunk.byteLength;
       budget.addLayerBytes(chunk.byteLength);
       yield chunk;
     }
@@ -93,6 +91,7 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
       }
     }
   });
+  const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
   return { sizeBytes, entries, whiteouts, opaque, text, packages, matches };
 }
 

@@ -6,7 +6,7 @@ import { BallastError, type ImageOrigin, type ImageView } from '../protocol/inde
 export interface BaseImage {
   readonly ref: string;
   readonly origin: 'official' | 'equivalent';
-  /** Uncompressed bytes of its layers, counted from the archive. */
+  /** Uncompressed bytes of the files in its layers. */
   readonly sizeBytes: number;
   /** Image id. */
   readonly digest: string;
@@ -43,12 +43,11 @@ export function parseImages(output: string, base: readonly BaseImage[]): ImageVi
       // A learner may give the name of a base image to one of their own.
       const isBase = store?.digest === image.id;
       const origin: ImageOrigin = isBase ? store.origin : 'unknown';
-      // Of a base image our own count is known; of the learner's the engine's will do for a list.
-      const sizeBytes = isBase ? store.sizeBytes : image.size;
       images.push({
         ref,
         digest: image.id,
-        sizeBytes,
+        // The sandbox's engine has overlay2, and says of it what images/ counts from the archive.
+        sizeBytes: image.size,
         createdAt: image.created ?? '',
         base: isBase,
         origin,
