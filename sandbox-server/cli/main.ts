@@ -1,4 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { reportFormats } from '../grading/index.ts';
+import { byteSize, duration } from '../labs/quantities.ts';
 import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
@@ -17,6 +19,23 @@ function toPort(value: string): number {
   return port;
 }
 
+function toCount(value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('A number from 1 to 64.');
+  return count;
+}
+
+/** A reader of an option's value that a schema of the labs reads. */
+const reading =
+  (schema: typeof duration) =>
+  (value: string): number => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? '');
+  };
+const toDuration = reading(duration);
+const toBytes = reading(byteSize);
+
 const program = new Command('ballast')
   .description('A hands-on workshop on shipping small, hard container images.')
   .version(ballastVersion())
@@ -33,15 +52,20 @@ program.command('setup').description('set up what is missing, and stop').action(
 program.command('doctor').description('say what was found on this machine and what is wrong').action(doctor);
 program
   .command('grade')
-  .description('grade a submission in a fresh sandbox; exit status 0 passed, 1 failed, 2 usage, 3 could not grade')
+  .description('grade submissions, each in a fresh sandbox; exit status 0 passed, 1 failed, 2 usage, 3 could not grade')
   .argument('<lab>', 'id of the lab')
-  .argument('<dir>', 'folder with the submission')
-  .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+  .argument('<submission...>', 'folder, tar or gzipped tar; "-" for a tar on standard input')
+  .addOption(new Option('--format <format>', 'how to print the result').choices(reportFormats).default('text'))
+  .option('--jobs <number>', 'submissions at the same time', toCount, 1)
+  .option('--csv <file>', 'write the scores to a file')
+  .option('--timeout <time>', 'longest time for one submission, such as 90s or 10m', toDuration, 600_000)
+  .option('--memory <size>', "memory of one submission's sandbox, such as 2GiB", toBytes)
   .action(grade);
 program
   .command('verify')
   .description('prove each lab: its starter fails, its solution passes, each wrong case is caught')
   .argument('[labs...]', 'ids of the labs; all without')
+  .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
   .action(verify);
 program
   .command('engine')

@@ -2,10 +2,12 @@ import type { Readable } from 'node:stream';
 import type { Lab } from '../labs/index.ts';
 import type { LabResult } from '../protocol/index.ts';
 import { withCleanRoom } from './clean-room.ts';
-import type { GraderOptions, JudgeOptions } from './clean-room.ts';
+import type { GraderOptions } from './clean-room.ts';
+import { putBack, readProtected } from './protected-files.ts';
+import type { JudgeOptions } from './run-checks-in-time.ts';
 import { readSubmissionFolder, readSubmissionTar } from './submission.ts';
 
-/** The lab folder as the learner left it, complete: as a folder on this machine or as an uncompressed tar. */
+/** The lab folder as the learner left it, complete: as a folder on this machine or as a tar, gzipped or not. */
 export type SubmissionSource = { readonly dir: string } | { readonly tar: Readable };
 
 /**
@@ -20,5 +22,6 @@ export async function gradeSubmission(
   options: GraderOptions & JudgeOptions,
 ): Promise<LabResult> {
   const files = 'dir' in source ? await readSubmissionFolder(source.dir) : await readSubmissionTar(source.tar);
-  return withCleanRoom(lab, options, (room) => room.judge(files, options));
+  const protectedFiles = await readProtected(lab);
+  return withCleanRoom(lab, options, (room) => room.judge(putBack(files, protectedFiles), options));
 }
