@@ -17,6 +17,7 @@ import type { Engine } from './engines/engine.ts';
 import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
+import { gradeRoutes } from './http/grade-routes.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
@@ -167,6 +168,20 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     logger,
   });
   fileRoutes(app, { guard });
+  gradeRoutes(app, {
+    config: config.grading,
+    labs,
+    kinds: dependencies.kinds,
+    grader: {
+      engine,
+      image: prepared.image,
+      storeVolume: prepared.store.volume,
+      hostId: dependencies.hostId,
+      limits: config.sandbox,
+      startTimeoutMs: config.sandbox.startSeconds * 1000,
+    },
+    logger,
+  });
   app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger());
   siteRoutes(app, dependencies.siteDir);
 

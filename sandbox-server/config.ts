@@ -19,6 +19,18 @@ export const configSchema = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** PEM file with further certificate authorities, where the network inspects TLS. */
   extraCa: z.string().optional(),
+  grading: z
+    .strictObject({
+      /** Secret that POST /api/grade asks for; without one, it grades nothing. */
+      token: z.string().min(16, 'a grader token has at least 16 characters').optional(),
+      /** Submissions graded at the same time. */
+      jobs: z.coerce.number().int().positive().default(1),
+      /** Submissions that may wait for their turn. */
+      queue: z.coerce.number().int().nonnegative().default(20),
+      /** Longest time for one submission, in seconds. */
+      seconds: z.coerce.number().positive().default(600),
+    })
+    .prefault({}),
   session: z
     .strictObject({
       /** Life of a session, in minutes. */
@@ -54,6 +66,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_HOME: ['home'],
   BALLAST_LOG_LEVEL: ['logLevel'],
   BALLAST_EXTRA_CA: ['extraCa'],
+  BALLAST_GRADER_TOKEN: ['grading', 'token'],
+  BALLAST_GRADING_JOBS: ['grading', 'jobs'],
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
   BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],
