@@ -24,7 +24,9 @@ import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
 import { BallastError } from './protocol/index.ts';
+import { createLiveChecks } from './sessions/live-checks.ts';
 import type { BaseImage } from './sessions/list-images.ts';
+import type { Session } from './sessions/session.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -98,7 +100,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
-  const watching = { engine, baseImages, logger };
+  const checks = createLiveChecks({ kinds: dependencies.kinds, logger });
+  const watching = {
+    engine,
+    baseImages,
+    logger,
+    onImages: (session: Session) => void checks.imagesChanged(session),
+  };
   const manager = new SessionManager({
     config,
     engine,
@@ -163,9 +171,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     manager,
     guard,
     baseImages,
-    kinds: dependencies.kinds,
+    checks,
     startsPerMinute: config.session.startsPerMinute,
-    logger,
   });
   fileRoutes(app, { guard });
   gradeRoutes(app, {

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reportFormats } from '../grading/index.ts';
 import { byteSize, duration } from '../labs/quantities.ts';
+import { budget } from './budget.ts';
 import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
@@ -23,6 +24,13 @@ function toCount(value: string): number {
   const count = Number(value);
   if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('A number from 1 to 64.');
   return count;
+}
+
+/** "5%" as 0.05. */
+function toShare(value: string): number {
+  const [, number] = /^(\d+(?:\.\d+)?) ?%$/.exec(value) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('Write it as "5%".');
+  return Number(number) / 100;
 }
 
 /** A reader of an option's value that a schema of the labs reads. */
@@ -72,6 +80,16 @@ program
   .argument('[labs...]', 'ids of the labs; all without')
   .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
   .action(verify);
+program
+  .command('budget')
+  .description(
+    'fail when an image has grown too much; exit status 0 within the budget, 1 past it, 2 usage, 3 could not tell',
+  )
+  .argument('<image>', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .requiredOption('--baseline <file>', 'what the image weighed; commit it with the sources')
+  .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
+  .option('--update', 'write the baseline anew')
+  .action(budget);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')

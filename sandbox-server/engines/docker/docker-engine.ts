@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import type {
@@ -125,6 +125,11 @@ export class DockerEngine implements Engine {
 
   async removeImage(ref: string): Promise<void> {
     await engineLookup(`remove the image ${ref}`, () => this.#docker.getImage(ref).remove());
+  }
+
+  async saveImage(ref: string): Promise<Readable> {
+    const stream = await engineCall(`save the image ${ref}`, () => this.#docker.getImage(ref).get());
+    return stream instanceof Readable ? stream : new Readable().wrap(stream);
   }
 
   async createVolume(name: string, labels: Labels): Promise<void> {
