@@ -98,8 +98,9 @@ function layerGrowth(baseline: SizeBaseline, now: SizeBaseline): Growth[] {
   for (const { createdBy, sizeBytes } of baseline.layers) {
     left.set(createdBy, [...(left.get(createdBy) ?? []), sizeBytes]);
   }
-  return now.layers.map(({ createdBy, sizeBytes }) => ({
-    name: createdBy,
+  return now.layers.map(({ createdBy, sizeBytes }, index) => ({
+    // An imported image has no history.
+    name: createdBy === '' ? `layer ${String(index + 1)}` : createdBy,
     before: left.get(createdBy)?.shift() ?? 0,
     after: sizeBytes,
   }));
