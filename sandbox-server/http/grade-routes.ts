@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -30,6 +30,16 @@ function checkToken(request: IncomingMessage, token: string | undefined): void {
     message: 'This needs the grader token.',
     hint: 'Send "Authorization: Bearer <token>" with the "grading.token" of the configuration.',
   });
+}
+
+/** The body as a stream of its own: to destroy the request would take the connection along, and the answer with it. */
+function apart(body: Readable): Readable {
+  const own = new PassThrough();
+  body.once('error', (error) => own.destroy(error));
+  body.once('close', () => {
+    if (!body.readableEnded) own.destroy(new BallastError('bad_request', { message: 'The submission was cut off.' }));
+  });
+  return body.pipe(own);
 }
 
 /** POST /api/grade: a submission as a tar, its result as the answer. */
@@ -102,7 +112,7 @@ export function gradeRoutes(
             hint: 'Send it with "Content-Type: application/x-tar".',
           });
         }
-        const files = await readSubmissionTar(request.body);
+        const files = await readSubmissionTar(apart(request.body));
         const gone = new AbortController();
         request.raw.socket.once('close', () => {
           gone.abort(new BallastError('shutting_down', { message: 'The caller has gone.' }));

@@ -196,14 +196,13 @@ describe('what is handed in', { timeout: 300_000 }, () => {
       "env | sort | tr '\\n' ' '",
       "tr '\\0' ' ' < /proc/1/cmdline",
       'ls -d /proc/[0-9]* | wc -l',
-      "cat /proc/self/uid_map /proc/self/cgroup | tr '\\n' ' '",
-      "sed -E 's/[0-9a-z]{20,}/ID/g; s/[0-9]+/N/g' /proc/self/mountinfo | sort | sha256sum",
+      "cat /proc/self/uid_map /proc/self/cgroup | sed -E 's/[0-9a-f]{64}/ID/g' | sha256sum",
+      "sed -E 's/[0-9a-zA-Z]{20,}/ID/g; s/[0-9]+/N/g' /proc/self/mountinfo | sort | sha256sum",
       "cat /proc/self/mountinfo /proc/self/environ | grep -c -i -E 'grade|ballast-check|clean-room'",
     ];
     const script = look.map((line) => `echo "seen: $(${line})"\n`).join('');
     const dockerfile = 'FROM golang:1.24\nCOPY look.sh /\nRUN sh /look.sh; exit 3\n';
-    const seen = (text: string): string[] =>
-      [...text.matchAll(/seen: (.*)$/gm)].map(([, line = '']) => line.replaceAll(/[0-9a-z]{25}/g, 'ID').trim());
+    const seen = (text: string): string[] => [...text.matchAll(/seen: (.*)$/gm)].map(([, line = '']) => line.trim());
 
     const inGrader = await grade(await over({ Dockerfile: dockerfile, 'look.sh': script }), buildOnly());
     const other = await startLive();
