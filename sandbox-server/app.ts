@@ -17,6 +17,7 @@ import type { Engine } from './engines/engine.ts';
 import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
+import { gradeRoutes } from './http/grade-routes.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
@@ -24,7 +25,9 @@ import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
 import { BallastError } from './protocol/index.ts';
 import { DiskGuard } from './sessions/disk-guard.ts';
+import { createLiveChecks } from './sessions/live-checks.ts';
 import type { BaseImage } from './sessions/list-images.ts';
+import type { Session } from './sessions/session.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -98,7 +101,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
-  const watching = { engine, baseImages, logger };
+  const checks = createLiveChecks({ kinds: dependencies.kinds, logger });
+  const watching = {
+    engine,
+    baseImages,
+    logger,
+    onImages: (session: Session) => void checks.imagesChanged(session),
+  };
   const manager = new SessionManager({
     config,
     engine,
@@ -170,11 +179,24 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     manager,
     guard,
     baseImages,
-    kinds: dependencies.kinds,
+    checks,
     startsPerMinute: config.session.startsPerMinute,
-    logger,
   });
   fileRoutes(app, { guard });
+  gradeRoutes(app, {
+    config: config.grading,
+    labs,
+    kinds: dependencies.kinds,
+    grader: {
+      engine,
+      image: prepared.image,
+      storeVolume: prepared.store.volume,
+      hostId: dependencies.hostId,
+      limits: config.sandbox,
+      startTimeoutMs: config.sandbox.startSeconds * 1000,
+    },
+    logger,
+  });
   app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger());
   siteRoutes(app, dependencies.siteDir);
 

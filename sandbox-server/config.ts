@@ -24,6 +24,18 @@ export const configSchema = z.strictObject({
   images: imagesPolicy,
   /** Mirrors of image registries and credentials for them. */
   registries: registriesSchema,
+  grading: z
+    .strictObject({
+      /** Secret that POST /api/grade asks for; without one, it grades nothing. */
+      token: z.string().min(16, 'a grader token has at least 16 characters').optional(),
+      /** Submissions graded at the same time. */
+      jobs: z.coerce.number().int().positive().default(1),
+      /** Submissions that may wait for their turn. */
+      queue: z.coerce.number().int().nonnegative().default(20),
+      /** Longest time for one submission, in seconds. */
+      seconds: z.coerce.number().positive().default(600),
+    })
+    .prefault({}),
   session: z
     .strictObject({
       /** Life of a session, in minutes. */
@@ -81,6 +93,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_EXTRA_CA: ['extraCa'],
   BALLAST_IMAGES: ['images'],
   BALLAST_REGISTRY_MIRROR: ['registries', 'docker.io', 'mirror'],
+  BALLAST_GRADER_TOKEN: ['grading', 'token'],
+  BALLAST_GRADING_JOBS: ['grading', 'jobs'],
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
   BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],

@@ -1,52 +1,93 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { checkKinds } from '../checks/kinds/index.ts';
-import { formatResult, gradeSubmission, type ResultFormat } from '../grading/index.ts';
-import { BallastError, type LabResult } from '../protocol/index.ts';
+import { plainText } from '../checks/plain-text.ts';
+import { exitStatus, formatReport, gradeMany, outcomeOf, toCsv } from '../grading/index.ts';
+import type { Graded, ReportFormat } from '../grading/index.ts';
+import { BallastError } from '../protocol/index.ts';
+import { openSubmissions } from './open-submissions.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
+import { ballastVersion } from './project.ts';
 import { report } from './report.ts';
 
 /** Exit statuses of the design. */
-const statusOf: Readonly<Record<LabResult['outcome'], number>> = { passed: 0, failed: 1, ungradable: 3 };
 const usageStatus = 2;
 const couldNotGradeStatus = 3;
 
-/** What is wrong with the words of the command, or with the submission itself, is for its author to mend. */
-function isUsage(error: unknown): boolean {
-  return (
-    error instanceof BallastError && ['lab_not_found', 'bad_request', 'bad_path', 'too_large'].includes(error.code)
-  );
+/** What is wrong with the words of the command is for its author to mend. */
+const isUsage = (error: unknown): boolean =>
+  error instanceof BallastError && (error.code === 'lab_not_found' || error.code === 'bad_request');
+
+export interface GradeOptions {
+  readonly format: ReportFormat;
+  readonly jobs: number;
+  /** File for the scores. */
+  readonly csv?: string;
+  /** Longest time for one submission, in ms. */
+  readonly timeout: number;
+  /** Memory of one submission's sandbox, in bytes; the lab's or the server's setting when left out. */
+  readonly memory?: number;
 }
 
-async function assertFolder(dir: string): Promise<void> {
-  const found = await stat(dir).catch(() => null);
-  if (found?.isDirectory() === true) return;
-  throw new BallastError('bad_request', {
-    message: `${dir} is not a folder.`,
-    hint: 'Name the folder with the submission.',
-  });
-}
+const told = (text: string): void => {
+  process.stderr.write(`${plainText(text, 2000)}\n`);
+};
 
-/** `ballast grade LAB DIR`: the result on stdout, all else on stderr; sets the exit status. */
-export async function grade(labId: string, dir: string, options: { format: ResultFormat }): Promise<void> {
+/** `ballast grade LAB SUBMISSION…`: the results on stdout, all else on stderr; sets the exit status. */
+export async function grade(labId: string, paths: readonly string[], options: GradeOptions): Promise<void> {
   try {
-    const source = resolve(dir);
-    await assertFolder(source);
+    const submissions = await openSubmissions(paths);
     const environment = await prepareFor({ withSite: false, onLabs: (labs) => findLab(labs, labId) });
-    const result = await gradeSubmission(
-      findLab(environment.labs, labId),
-      { dir: source },
-      {
-        ...graderOptions(environment),
-        kinds: checkKinds(),
-        onResult: ({ title, status }) => process.stderr.write(`  ${status.padEnd(5)} ${title}\n`),
-        onError: (id, error) => process.stderr.write(`  check ${id}: ${String(error)}\n`),
+    const found = findLab(environment.labs, labId);
+    const { memory } = options;
+    const lab = memory === undefined ? found : { ...found, limits: { ...found.limits, memory } };
+    const many = submissions.length > 1;
+    let done = 0;
+    const all = await gradeMany(lab, submissions, {
+      ...graderOptions(environment),
+      kinds: checkKinds(),
+      jobs: options.jobs,
+      timeoutMs: options.timeout,
+      onCheck: (_name, title, status) => {
+        if (!many) told(`${status.padEnd(5)} ${title}`);
       },
+      onGraded: (graded) => {
+        done += 1;
+        if (many) told(`[${String(done)}/${String(submissions.length)}] ${progress(graded)}`);
+      },
+      onError: (name, errorId, error) => {
+        told(`${errorId} ${name}: ${String(error)}`);
+      },
+    });
+    const [only] = all;
+    if (!many && only?.refusal != null)
+      report(new BallastError(only.refusal.outcome === 'refused' ? 'bad_request' : 'grade_failed', only.refusal));
+    if (options.csv !== undefined)
+      await writeFile(
+        options.csv,
+        toCsv(
+          lab.checks.map(({ id }) => id),
+          all,
+        ),
+      );
+    process.stdout.write(
+      formatReport(all, {
+        format: options.format,
+        color: process.stdout.isTTY,
+        lab: lab.id,
+        many,
+        version: ballastVersion(),
+        generated: new Date(),
+      }),
     );
-    process.stdout.write(formatResult(result, options.format, { color: process.stdout.isTTY }));
-    process.exitCode = statusOf[result.outcome];
+    process.exitCode = exitStatus(all);
   } catch (error) {
     report(error);
     process.exitCode = isUsage(error) ? usageStatus : couldNotGradeStatus;
   }
+}
+
+function progress(graded: Graded): string {
+  const { name, result, durationMs } = graded;
+  const score = result === null ? '' : ` ${String(result.score)}/${String(result.maxScore)}`;
+  return `${name} ${outcomeOf(graded)}${score} ${(durationMs / 1000).toFixed(1)} s`;
 }

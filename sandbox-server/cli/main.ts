@@ -1,4 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { reportFormats } from '../grading/index.ts';
+import { byteSize, duration } from '../labs/quantities.ts';
+import { budget } from './budget.ts';
 import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
@@ -16,6 +19,30 @@ function toPort(value: string): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new InvalidArgumentError('A port is 0 to 65535.');
   return port;
 }
+
+function toCount(value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('A number from 1 to 64.');
+  return count;
+}
+
+/** "5%" as 0.05. */
+function toShare(value: string): number {
+  const [, number] = /^(\d+(?:\.\d+)?) ?%$/.exec(value) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('Write it as "5%".');
+  return Number(number) / 100;
+}
+
+/** A reader of an option's value that a schema of the labs reads. */
+const reading =
+  (schema: typeof duration) =>
+  (value: string): number => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? '');
+  };
+const toDuration = reading(duration);
+const toBytes = reading(byteSize);
 
 // The reader of a pipe may leave early (`ballast doctor | head`): nobody is left to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -38,16 +65,31 @@ program.command('setup').description('set up what is missing, and stop').action(
 program.command('doctor').description('say what was found on this machine and what is wrong').action(doctor);
 program
   .command('grade')
-  .description('grade a submission in a fresh sandbox; exit status 0 passed, 1 failed, 2 usage, 3 could not grade')
+  .description('grade submissions, each in a fresh sandbox; exit status 0 passed, 1 failed, 2 usage, 3 could not grade')
   .argument('<lab>', 'id of the lab')
-  .argument('<dir>', 'folder with the submission')
-  .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+  .argument('<submission...>', 'folder, tar or gzipped tar; "-" for a tar on standard input')
+  .addOption(new Option('--format <format>', 'how to print the result').choices(reportFormats).default('text'))
+  .option('--jobs <number>', 'submissions at the same time', toCount, 1)
+  .option('--csv <file>', 'write the scores to a file')
+  .option('--timeout <time>', 'longest time for one submission, such as 90s or 10m', toDuration, 600_000)
+  .option('--memory <size>', "memory of one submission's sandbox, such as 2GiB", toBytes)
   .action(grade);
 program
   .command('verify')
   .description('prove each lab: its starter fails, its solution passes, each wrong case is caught')
   .argument('[labs...]', 'ids of the labs; all without')
+  .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
   .action(verify);
+program
+  .command('budget')
+  .description(
+    'fail when an image has grown too much; exit status 0 within the budget, 1 past it, 2 usage, 3 could not tell',
+  )
+  .argument('<image>', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .requiredOption('--baseline <file>', 'what the image weighed; commit it with the sources')
+  .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
+  .option('--update', 'write the baseline anew')
+  .action(budget);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')

@@ -137,6 +137,8 @@ export interface Engine {
     },
   ): Promise<void>;
   removeImage(ref: string): Promise<void>;
+  /** The archive of an image, as "docker save" writes it. Destroying the stream ends the reading of it. */
+  saveImage(ref: string): Promise<Readable>;
 
   createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
   volumeLabels(name: string): Promise<Readonly<Record<string, string>> | null>;

@@ -1,13 +1,15 @@
 import type { Readable } from 'node:stream';
 import { createEngineShell } from '../checks/engine-shell.ts';
-import { createSandboxImages, runChecks } from '../checks/index.ts';
-import type { RunChecksOptions, SandboxShell } from '../checks/index.ts';
+import { createSandboxImages } from '../checks/index.ts';
+import type { SandboxShell } from '../checks/index.ts';
 import type { Engine, Progress, SandboxLimits } from '../engines/engine.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { LabResult } from '../protocol/index.ts';
 import { newSessionId } from '../sessions/credentials.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
+import { runChecksInTime } from './run-checks-in-time.ts';
+import type { JudgeOptions } from './run-checks-in-time.ts';
 import { packSubmission } from './submission.ts';
 import type { Submission } from './submission.ts';
 
@@ -27,8 +29,6 @@ export interface GraderOptions {
   readonly onStage?: Progress;
   readonly signal?: AbortSignal;
 }
-
-export type JudgeOptions = Pick<RunChecksOptions, 'kinds' | 'onStart' | 'onResult' | 'onError'>;
 
 /** A fresh sandbox in which submissions of one lab are judged. */
 export interface CleanRoom {
@@ -61,7 +61,8 @@ export async function withCleanRoom<Result>(
         pids: lab.limits.pids ?? options.limits.pids,
       },
       network: 'none',
-      hostname: 'grader',
+      // As in a learner's own sandbox: what a build step sees must not tell it that it is being graded.
+      hostname: lab.id.slice(0, 63),
       env: {},
     },
     {
@@ -77,7 +78,7 @@ export async function withCleanRoom<Result>(
       async judge(files, judging) {
         await placeFiles(shell, labDir, files, signal);
         const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
-        return runChecks(lab, context, { ...judging, ...(signal === undefined ? {} : { signal }) });
+        return runChecksInTime(lab, context, judging, signal);
       },
     });
   } finally {

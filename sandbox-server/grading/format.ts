@@ -1,12 +1,68 @@
 import pc from 'picocolors';
+import { plainText } from '../checks/plain-text.ts';
 import type { CheckResult, LabResult } from '../protocol/index.ts';
+import { outcomeOf } from './graded.ts';
+import type { Graded } from './graded.ts';
+import { toCtrf } from './report-ctrf.ts';
+import { toJUnit } from './report-junit.ts';
 import type { LabProof } from './verify-lab.ts';
 
-export type ResultFormat = 'text' | 'json';
+/** How results can be printed. */
+export const reportFormats = ['text', 'json', 'junit', 'ctrf'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
+
+export interface ReportOptions {
+  readonly format: ReportFormat;
+  /** For terminals only. */
+  readonly color: boolean;
+  readonly lab: string;
+  /** Several were asked for: then JSON is a list, however many there were. */
+  readonly many: boolean;
+  /** Version of Ballast. */
+  readonly version: string;
+  /** When the grading ended. */
+  readonly generated: Date;
+}
+
+/** What became of submissions, as text for people or for a program, with a newline at its end. */
+export function formatReport(all: readonly Graded[], options: ReportOptions): string {
+  const { format, lab, many } = options;
+  if (format === 'junit') return toJUnit(lab, all);
+  if (format === 'ctrf') return toJson(toCtrf(lab, all, options));
+  const [only] = all;
+  if (!many && only?.result != null) return formatResult(only.result, format, options);
+  if (format === 'text') return all.map((graded) => line(graded, options)).join('');
+  return toJson(
+    all.map((graded) => ({
+      submission: graded.name,
+      outcome: outcomeOf(graded),
+      result: graded.result,
+      refusal: graded.refusal,
+    })),
+  );
+}
+
+const toJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+const outcomeMarks = { passed: '✓', failed: '✗', refused: '✗', ungradable: '!' } as const;
+
+/** One line on one of many. */
+function line(graded: Graded, { color }: { readonly color: boolean }): string {
+  const paint = pc.createColors(color);
+  const outcome = outcomeOf(graded);
+  const tint = { passed: paint.green, failed: paint.red, refused: paint.red, ungradable: paint.yellow }[outcome];
+  const { result, refusal, durationMs } = graded;
+  const score = result === null ? '' : ` ${String(result.score)}/${String(result.maxScore)}`;
+  const failed =
+    result?.checks.filter(({ status }) => status === 'fail' || status === 'error').map(({ id }) => id) ?? [];
+  const why = refusal === null ? failed.join(', ') : plainText(`${refusal.message} ${refusal.errorId}`, 300);
+  const name = plainText(graded.name, 100);
+  return `${tint(outcomeMarks[outcome])} ${paint.bold(name)} ${outcome}${score} ${paint.dim(`${seconds(durationMs)}${why === '' ? '' : `, ${why}`}`)}\n`;
+}
 
 /** A result as text for people or as JSON, with a newline at its end. Colours are for terminals only. */
-export function formatResult(result: LabResult, format: ResultFormat, options: { readonly color: boolean }): string {
-  return `${format === 'json' ? JSON.stringify(result, null, 2) : formatText(result, options)}\n`;
+export function formatResult(result: LabResult, format: 'text' | 'json', options: { readonly color: boolean }): string {
+  return format === 'json' ? toJson(result) : `${formatText(result, options)}\n`;
 }
 
 const marks = { pass: '✓', fail: '✗', error: '!', skip: '–' } as const;

@@ -1,5 +1,10 @@
 export type { GraderOptions } from './clean-room.ts';
-export { formatProof, formatResult } from './format.ts';
-export type { ResultFormat } from './format.ts';
+export { formatProof, formatReport, formatResult, reportFormats } from './format.ts';
+export type { ReportFormat } from './format.ts';
+export { gradeMany } from './grade-many.ts';
+export type { NamedSubmission } from './grade-many.ts';
 export { gradeSubmission } from './grade-submission.ts';
+export { exitStatus, outcomeOf } from './graded.ts';
+export type { Graded } from './graded.ts';
+export { toCsv } from './report-csv.ts';
 export { verifyLab } from './verify-lab.ts';

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { makeTar } from '../../tests/helpers/archives.ts';
@@ -70,6 +71,32 @@ it.each(['/etc/passwd', '../../etc'])('refuses a link to %s', async (target) => 
   await expect(readSubmissionFolder(dir)).rejects.toMatchObject({ code: 'bad_path' });
   await expect(readSubmissionTar(await tar(['link', { type: 'symlink', linkname: target }]))).rejects.toMatchObject({
     code: 'bad_path',
+  });
+});
+
+it('refuses links that lead out together, though each alone stays inside', async () => {
+  const up = ['a/b/up', { type: 'symlink', linkname: '../..' }] as const;
+  const out = ['out', { type: 'symlink', linkname: 'a/b/up/..' }] as const;
+  await expect(readSubmissionTar(await tar(['a/b/', null], up))).resolves.toBeDefined();
+  await expect(readSubmissionTar(await tar(['a/b/', null], up, out))).rejects.toMatchObject({ code: 'bad_path' });
+});
+
+it('refuses a file that lies in a link, and takes a link that leads round in a circle', async () => {
+  const link = ['l', { type: 'symlink', linkname: 'd' }] as const;
+  await expect(readSubmissionTar(await tar(['d/', null], link, ['l/x', '']))).rejects.toMatchObject({
+    code: 'bad_path',
+  });
+  await expect(readSubmissionTar(await tar(['l', { type: 'symlink', linkname: 'l' }]))).resolves.toBeDefined();
+});
+
+it('reads a gzipped tar, and stops a bomb', async () => {
+  const small = gzipSync(await makeTar([['Dockerfile', 'FROM scratch']]));
+  expect(text(await readSubmissionTar(Readable.from(bytes(small))))).toEqual({ Dockerfile: 'FROM scratch' });
+  const bomb = gzipSync(await makeTar([['zeros', Buffer.alloc(50 * 1024 ** 2)]]));
+  expect(bomb.byteLength).toBeLessThan(100_000);
+  await expect(readSubmissionTar(Readable.from(bytes(bomb)))).rejects.toMatchObject({ code: 'too_large' });
+  await expect(readSubmissionTar(Readable.from(bytes(small.subarray(0, 40))))).rejects.toMatchObject({
+    code: 'bad_request',
   });
 });
 

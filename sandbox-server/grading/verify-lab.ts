@@ -1,8 +1,12 @@
 import type { Lab } from '../labs/index.ts';
 import type { LabResult } from '../protocol/index.ts';
 import { withCleanRoom } from './clean-room.ts';
-import type { GraderOptions, JudgeOptions } from './clean-room.ts';
+import type { GraderOptions } from './clean-room.ts';
+import { inParallel } from './in-parallel.ts';
+import type { JudgeOptions } from './run-checks-in-time.ts';
+import { putBack, readProtected } from './protected-files.ts';
 import { overlay, readSubmissionFolder } from './submission.ts';
+import type { Submission } from './submission.ts';
 
 /** One proof about a lab, and how it came out. */
 export interface LabProof {
@@ -17,40 +21,61 @@ export interface LabProof {
 export interface VerifyOptions extends GraderOptions, Pick<JudgeOptions, 'kinds' | 'onError'> {
   /** Leave out the wrong cases. */
   readonly quick?: boolean;
+  /** Grading sandboxes at the same time; one when left out. */
+  readonly jobs?: number;
   readonly onProof?: (proof: LabProof) => void;
+}
+
+/** Something to prove, before it is tried. */
+interface Claim extends Pick<LabProof, 'subject' | 'title'> {
+  readonly files: () => Promise<Submission>;
+  readonly judge: (result: LabResult) => string;
 }
 
 /**
  * Prove that a lab works: its starter fails, its solution passes, and each wrong case is caught by exactly the checks
- * that it names. All in one grading sandbox, the files of each subject in place of the last one's.
+ * that it names. In `jobs` grading sandboxes, the files of each subject in place of the last one's.
+ * @returns the proofs in the order starter, solution, wrong cases.
  */
 export async function verifyLab(lab: Lab, options: VerifyOptions): Promise<LabProof[]> {
-  const start = await readSubmissionFolder(lab.startDir);
-  const solution = await readSubmissionFolder(lab.solutionDir);
-  return withCleanRoom(lab, options, async (room) => {
-    const proofs: LabProof[] = [];
-    const prove = async (
-      subject: string,
-      title: string,
-      files: typeof start,
-      judge: (result: LabResult) => string,
-    ): Promise<void> => {
-      const result = await room.judge(files, options);
-      const proof = { subject, title, problem: judge(result), result };
-      proofs.push(proof);
-      options.onProof?.(proof);
-    };
-    await prove('starter', 'The starter fails', start, judgeStarter);
-    await prove('solution', 'The solution passes', solution, judgeSolution);
-    for (const wrong of options.quick === true ? [] : lab.wrongCases) {
-      const differs = new Map(await readSubmissionFolder(wrong.dir));
+  const protectedFiles = await readProtected(lab);
+  const claims = claimsOf(lab, options.quick === true);
+  const waiting = claims.entries();
+  const proofs = new Array<LabProof>(claims.length);
+  const jobs = Math.max(1, Math.min(options.jobs ?? 1, claims.length));
+  await inParallel(new Array<null>(jobs).fill(null), jobs, () =>
+    withCleanRoom(lab, options, async (room) => {
+      for (const [index, { subject, title, files, judge }] of waiting) {
+        const result = await room.judge(putBack(await files(), protectedFiles), options);
+        const proof = { subject, title, problem: judge(result), result };
+        proofs[index] = proof;
+        options.onProof?.(proof);
+      }
+    }),
+  );
+  return proofs;
+}
+
+function claimsOf(lab: Lab, quick: boolean): readonly Claim[] {
+  const solution = (): Promise<Submission> => readSubmissionFolder(lab.solutionDir);
+  const wrong = lab.wrongCases.map(({ name, title, dir, remove, caughtBy }): Claim => {
+    const files = async (): Promise<Submission> => {
+      const differs = new Map(await readSubmissionFolder(dir));
       differs.delete('case.yaml');
-      await prove(wrong.name, wrong.title, overlay(solution, differs, wrong.remove), (result) =>
-        judgeWrong(result, wrong.caughtBy),
-      );
-    }
-    return proofs;
+      return overlay(await solution(), differs, remove);
+    };
+    return { subject: name, title, files, judge: (result) => judgeWrong(result, caughtBy) };
   });
+  return [
+    {
+      subject: 'starter',
+      title: 'The starter fails',
+      files: () => readSubmissionFolder(lab.startDir),
+      judge: judgeStarter,
+    },
+    { subject: 'solution', title: 'The solution passes', files: solution, judge: judgeSolution },
+    ...(quick ? [] : wrong),
+  ];
 }
 
 const withStatus = (result: LabResult, status: LabResult['checks'][number]['status']): string[] =>

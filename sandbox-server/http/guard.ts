@@ -28,7 +28,8 @@ export const cookieName = (sessionId: string): string => `ballast_${sessionId}`;
 export const isEncrypted = (request: IncomingMessage): boolean =>
   (request.socket as Partial<TLSSocket>).encrypted === true;
 
-function bearerToken(request: IncomingMessage): string | null {
+/** The token in the Authorization header, or null. */
+export function bearerToken(request: IncomingMessage): string | null {
   return /^Bearer +([\w~+/.-]+=*)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
 

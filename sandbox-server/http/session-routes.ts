@@ -1,6 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
-import type { RunChecksOptions } from '../checks/index.ts';
 import {
   createdSession,
   createSession,
@@ -11,7 +9,7 @@ import {
   sessionView,
 } from '../protocol/index.ts';
 import { listImages, type BaseImage } from '../sessions/list-images.ts';
-import { runSessionChecks } from '../sessions/session-checks.ts';
+import type { LiveChecks } from '../sessions/live-checks.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/session-manager.ts';
 import { cookieName, isEncrypted, type Guard } from './guard.ts';
@@ -39,9 +37,8 @@ export function sessionRoutes(
     readonly manager: SessionManager;
     readonly guard: Guard;
     readonly baseImages: readonly BaseImage[];
-    readonly kinds: RunChecksOptions['kinds'];
+    readonly checks: LiveChecks;
     readonly startsPerMinute: number;
-    readonly logger: Logger;
   },
 ): void {
   const { manager, guard } = options;
@@ -162,11 +159,7 @@ export function sessionRoutes(
         response: { 200: labResult, ...errorAnswers(...sessionErrors, 'session_not_ready', 'checks_running') },
       },
     },
-    (request) =>
-      runSessionChecks(guard.authenticate(request.raw, request.params.id, true), request.body?.ids, {
-        kinds: options.kinds,
-        logger: options.logger,
-      }),
+    (request) => options.checks.run(guard.authenticate(request.raw, request.params.id, true), request.body?.ids),
   );
 
   app.get(

@@ -38,6 +38,10 @@ export const labSchema = z.strictObject({
     })
     .default({})
     .describe("The sandbox's limits, where this lab needs other ones than the server's."),
+  protected: z
+    .array(line)
+    .default([])
+    .describe('Files of start/ that are no part of an answer: put back as they were before a submission is graded.'),
   checks: z.array(labCheckSchema).min(1),
 });
 export type LabFile = z.output<typeof labSchema>;

@@ -41,6 +41,10 @@ async function loadLab(folder: string, kinds: CheckSchemas): Promise<{ lab?: Lab
   for (const needed of [startDir, solutionDir]) {
     if (!(await exists(needed))) yaml.report([], `the folder ${basename(needed)}/ is missing`);
   }
+  for (const [index, path] of parsed.protected.entries()) {
+    if (!(await isFile(join(startDir, path))))
+      yaml.report(['protected', index], `there is no file "${path}" in start/`);
+  }
   const wrong = await loadWrongCases(join(folder, 'wrong'), parsed.checks);
   const problems = [...yaml.problems, ...wrong.problems];
   if (problems.length > 0) return { problems };
@@ -123,6 +127,13 @@ async function subfolders(dir: string): Promise<string[]> {
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -63,6 +63,8 @@ export interface WatchOptions {
   readonly engine: Engine;
   readonly baseImages: readonly BaseImage[];
   readonly logger: Logger;
+  /** Called when images may have changed, while somebody watches. */
+  readonly onImages?: (session: Session) => void;
 }
 
 /** The images of a sandbox, told to all who watch the session. Failures are logged: the next change tells again. */
@@ -105,7 +107,10 @@ export function createSandboxWatcher(options: WatchOptions): (session: Session) 
     idleCheck.unref();
 
     const files = watchFiles(session);
-    const images = debounced(() => void publishImages(session, sandbox, options));
+    const images = debounced(() => {
+      void publishImages(session, sandbox, options);
+      options.onImages?.(session);
+    });
     signal.addEventListener(
       'abort',
       () => {
@@ -121,6 +126,7 @@ export function createSandboxWatcher(options: WatchOptions): (session: Session) 
     const watch = ['/usr/local/bin/ballast-watch', sandbox.labDir];
     void followLines(engine, sandbox.id, watch, { signal, user: 'watcher', onLine: files.onLine, onFailure });
     void followLines(engine, sandbox.id, dockerEvents, { signal, onLine: images.call, onFailure });
-    void publishImages(session, sandbox, options);
+    // What changed while nobody watched is looked at now.
+    images.call();
   };
 }

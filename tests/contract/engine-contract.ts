@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pack } from 'tar-stream';
+import { extract, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, ExecSpec, SandboxSpec } from '../../sandbox-server/engines/engine.ts';
 import { BallastError } from '../../sandbox-server/protocol/index.ts';
@@ -331,6 +331,18 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
       });
       expect(steps.join('\n')).toContain('COPY Dockerfile');
       expect((await engine.findImage(built))?.labels).toMatchObject({ 'ballast.host': host });
+
+      const saved = new Map<string, string>();
+      const archive = extract();
+      (await engine.saveImage(built)).pipe(archive);
+      for await (const entry of archive) {
+        const chunks: Buffer[] = [];
+        for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
+        saved.set(entry.header.name, Buffer.concat(chunks).toString());
+      }
+      expect(saved.get('manifest.json')).toContain(built);
+      await expect(engine.saveImage('ballast/no-such-image:none')).rejects.toMatchObject({ code: 'image_not_found' });
+
       for (const ref of [built, tag]) await engine.removeImage(ref);
       expect(await engine.findImage(built)).toBeNull();
     });

@@ -7,11 +7,15 @@ import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import { dockerCli } from '../docker-cli.ts';
 import { contextParameter, dockerfileParameter, imageParameter } from '../parameters.ts';
+import { judgeSources, sourceProofSchema } from '../source-proof.ts';
 
 const schema = z.strictObject({
   image: imageParameter,
   context: contextParameter,
   dockerfile: dockerfileParameter,
+  compiledFrom: sourceProofSchema
+    .optional()
+    .describe('In the clean room: proof that what the image runs was compiled from the sources.'),
 });
 type Parameters = z.output<typeof schema>;
 
@@ -25,12 +29,13 @@ export const imageBuilt: CheckKind<Parameters> = {
   name: 'image-built',
   summary: 'The image can be built and, in a live session, has been since the Dockerfile last changed.',
   schema,
-  timeoutMs: buildTimeoutMs + 30_000,
+  timeoutMs: 2 * buildTimeoutMs + 60_000,
   run: (parameters, context) =>
     context.mode === 'live' ? findImage(parameters, context) : buildImage(parameters, context),
 };
 
-async function buildImage({ image, context: folder, dockerfile }: Parameters, context: CheckContext): Promise<Verdict> {
+async function buildImage(parameters: Parameters, context: CheckContext): Promise<Verdict> {
+  const { image, context: folder, dockerfile, compiledFrom } = parameters;
   const expected = `"docker build" makes the image ${image}.`;
   const outcome = await dockerBuild(context.shell, {
     context: posix.join(context.labDir, folder),
@@ -39,7 +44,12 @@ async function buildImage({ image, context: folder, dockerfile }: Parameters, co
     timeoutMs: buildTimeoutMs,
     signal: context.signal,
   });
-  if (outcome.status === 'built') return { status: 'pass', expected, actual: 'It was built from your files.' };
+  if (outcome.status === 'built') {
+    const built = { image, folder, dockerfile, timeoutMs: buildTimeoutMs };
+    const wrong = compiledFrom === undefined ? undefined : await judgeSources(compiledFrom, built, context);
+    if (wrong !== undefined) return { status: 'fail', expected, ...wrong };
+    return { status: 'pass', expected, actual: 'It was built from your files.' };
+  }
   if (outcome.status === 'timed-out') {
     return {
       status: 'fail',

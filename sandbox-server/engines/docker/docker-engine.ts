@@ -1,6 +1,7 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
+import { BallastError } from '../../protocol/index.ts';
 import type {
   DiskRoom,
   DiskUse,
@@ -147,6 +148,15 @@ export class DockerEngine implements Engine {
 
   async removeImage(ref: string): Promise<void> {
     await engineLookup(`remove the image ${ref}`, () => this.#docker.getImage(ref).remove());
+  }
+
+  async saveImage(ref: string): Promise<Readable> {
+    // The engine answers the same to "no such image" as to trouble of its own.
+    if ((await this.findImage(ref)) === null) {
+      throw new BallastError('image_not_found', { message: `There is no image "${ref}" in the Docker Engine.` });
+    }
+    const stream = await engineCall(`save the image ${ref}`, () => this.#docker.getImage(ref).get());
+    return stream instanceof Readable ? stream : new Readable().wrap(stream);
   }
 
   async createVolume(name: string, labels: Labels): Promise<void> {

@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { gradeMany, outcomeOf } from '../../sandbox-server/grading/index.ts';
+import type { Graded, NamedSubmission } from '../../sandbox-server/grading/index.ts';
+import { overlay, packSubmission, readSubmissionFolder } from '../../sandbox-server/grading/submission.ts';
+import type { Submission } from '../../sandbox-server/grading/submission.ts';
+import type { Lab } from '../../sandbox-server/labs/index.ts';
+import { graderOf } from '../helpers/clean-room.ts';
+import { prepareBase } from '../helpers/server.ts';
+import type { Base } from '../helpers/server.ts';
+
+/** A class hands in: fifty submissions, two at a time, each to get its own right verdict. */
+
+const host = 'fifty-test';
+const wanted = 50;
+const home = mkdtempSync(join(tmpdir(), 'ballast-fifty-'));
+let base: Base;
+let lab: Lab;
+
+/** A submission and the verdict that it must get. */
+interface Expected extends NamedSubmission {
+  readonly verdict: string;
+}
+
+beforeAll(async () => {
+  base = await prepareBase(home);
+  const found = base.labs.get('multi-stage-go');
+  if (found === undefined) throw new Error('The lab multi-stage-go is missing.');
+  lab = found;
+});
+afterAll(async () => {
+  for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
+  rmSync(home, { recursive: true, force: true });
+});
+
+const verdictOf = (graded: Graded): string => {
+  const failed = graded.result?.checks.filter(({ status }) => status === 'fail').map(({ id }) => id) ?? [];
+  return [outcomeOf(graded), ...failed.sort()].join(' ');
+};
+
+const withFile = (files: Submission, path: string, text: string): Submission =>
+  new Map([...files, [path, { path, type: 'file', executable: false, content: Buffer.from(text) }]]);
+
+/** As an archive, every other one gzipped: what a class uploads. */
+function archived(name: string, files: Submission, verdict: string, index: number): Expected {
+  const open = (): { tar: Readable } => {
+    const tar = packSubmission(files);
+    return { tar: index % 2 === 0 ? tar : tar.pipe(createGzip()) };
+  };
+  return { name, open, verdict };
+}
+
+function refused(name: string, header: Parameters<ReturnType<typeof pack>['entry']>[0]): Expected {
+  const open = (): { tar: Readable } => {
+    const archive = pack();
+    archive.entry(header);
+    archive.finalize();
+    return { tar: Readable.from(archive, { objectMode: false }) };
+  };
+  return { name, open, verdict: 'refused' };
+}
+
+async function hostile(solution: Submission): Promise<Expected[]> {
+  const dockerfiles = {
+    hang: 'FROM golang:1.24\nRUN sleep 100000\n',
+    spin: 'FROM golang:1.24\nRUN while :; do :; done\n',
+    bomb: "FROM golang:1.24\nRUN bash -c ':(){ :|:& };:; sleep 100000'\n",
+    flood: 'FROM golang:1.24\nRUN yes\n',
+  };
+  const start = await readSubmissionFolder(lab.startDir);
+  const hanging = Object.entries(dockerfiles).map(([name, dockerfile], index) =>
+    archived(name, withFile(start, 'Dockerfile', dockerfile), 'failed image-built', index),
+  );
+  const noise = withFile(
+    withFile(solution, 'result.json', '{"outcome":"passed"}'),
+    'bin/docker',
+    '#!/bin/sh\nexit 0\n',
+  );
+  return [
+    ...hanging,
+    archived('brings-a-docker', noise, 'passed', 0),
+    refused('traversal', { name: '../../.bashrc' }),
+    refused('device', { name: 'disk', type: 'block-device', devmajor: 8 }),
+    refused('link', { name: 'x', type: 'symlink', linkname: '/etc/passwd' }),
+  ];
+}
+
+it('gives each of fifty submissions its right verdict, two at a time', { timeout: 3_600_000 }, async () => {
+  const solution = await readSubmissionFolder(lab.solutionDir);
+  const cases = await Promise.all(
+    lab.wrongCases.map(async (wrong, index) => {
+      const differs = new Map(await readSubmissionFolder(wrong.dir));
+      differs.delete('case.yaml');
+      const files = overlay(solution, differs, wrong.remove);
+      return archived(wrong.name, files, ['failed', ...[...wrong.caughtBy].sort()].join(' '), index);
+    }),
+  );
+  const bad = [...cases, ...(await hostile(solution))];
+  const twice = cases.map((one) => ({ ...one, name: `${one.name}-again` }));
+  const right = Array.from({ length: Math.max(0, wanted - bad.length - twice.length) }, (_, index) =>
+    archived(`right-${String(index)}`, withFile(solution, 'NOTES.md', `No. ${String(index)}`), 'passed', index),
+  );
+  const all = [...bad, ...right, ...twice].slice(0, wanted);
+  expect(all).toHaveLength(wanted);
+
+  const graded = await gradeMany(lab, all, {
+    ...graderOf(base, host),
+    kinds: base.kinds,
+    jobs: 2,
+    timeoutMs: 400_000,
+    onGraded: (one) => {
+      const mebibytes = Math.round(process.memoryUsage.rss() / 1024 ** 2);
+      const seconds = (one.durationMs / 1000).toFixed(1);
+      process.stderr.write(`${one.name}: ${verdictOf(one)}, ${seconds} s, grader ${String(mebibytes)} MiB\n`);
+    },
+  });
+  const verdicts = Object.fromEntries(graded.map((one) => [one.name, verdictOf(one)]));
+  expect(verdicts).toEqual(Object.fromEntries(all.map(({ name, verdict }) => [name, verdict])));
+  expect(await base.engine.listSandboxes({ 'ballast.host': host })).toEqual([]);
+});
