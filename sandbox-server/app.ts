@@ -17,16 +17,19 @@ import type { Engine } from './engines/engine.ts';
 import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
+import { metricsRoute } from './http/metrics-route.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
+import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
 import type { BaseImage } from './sessions/list-images.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
 import { openDatabase } from './store/open-database.ts';
+import { createSavedFilesStore } from './store/saved-files-store.ts';
 import { createSessionStore } from './store/session-store.ts';
 import { defaultHeartbeatMs } from './ws/connection.ts';
 import { handleUpgrades } from './ws/upgrade.ts';
@@ -62,6 +65,7 @@ export interface AppDependencies {
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { config, engine, prepared, labs, logger } = dependencies;
   const baseImages = prepared.store.images;
+  const { rootDir: dataDir } = await engine.info();
 
   // Fastify's own type for it, or the app's type would name pino's.
   const loggerInstance: FastifyBaseLogger = logger;
@@ -98,15 +102,23 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
   const watching = { engine, baseImages, logger };
+  const metrics = createMetrics({
+    states: () => [...manager.sessions].map(({ status }) => status.kind),
+    pooled: () => manager.pooled,
+    terminals: () => [...manager.sessions].flatMap(({ views }) => [...views.values()]).reduce((sum, n) => sum + n, 0),
+  });
   const manager = new SessionManager({
     config,
     engine,
     store: createSessionStore(database),
+    savedFiles: { store: createSavedFilesStore(database), folder: join(config.home, 'saved-files') },
+    dataDir,
     prepared,
     labs,
     hostId: dependencies.hostId,
     logger,
     onWatched: createSandboxWatcher(watching),
+    onStarted: metrics.sessionStarted,
   });
   const guard = createGuard(manager, config);
 
@@ -164,9 +176,11 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     baseImages,
     kinds: dependencies.kinds,
     startsPerMinute: config.session.startsPerMinute,
+    onCheck: metrics.checkDone,
     logger,
   });
   fileRoutes(app, { guard });
+  metricsRoute(app, { metrics, token: config.metrics.token });
   app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger());
   siteRoutes(app, dependencies.siteDir);
 
@@ -175,6 +189,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     guard,
     engine,
     heartbeatMs: dependencies.heartbeatMs ?? defaultHeartbeatMs,
+    onTerminalBytes: metrics.terminalBytes,
     logger,
     publishImages: (session) => void publishImages(session, session.use(), watching),
   });

@@ -83,8 +83,17 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts it, or starts it again as after the end of its process. */
   async start(): Promise<void> {
-    const { session = {}, ...options } = this.#options;
-    const config = { ...this.#base.config, home: this.home, session: { ...this.#base.config.session, ...session } };
+    const { session = {}, pool = {}, admission = {}, ...options } = this.#options;
+    const base = this.#base.config;
+    const config: Config = {
+      ...base,
+      home: this.home,
+      session: { ...base.session, ...session },
+      // Only what a test asks for: sandboxes that come by themselves would disturb those that count them.
+      pool: { size: 0, maxLoadPerCore: Infinity, ...pool },
+      // Other tests load the machine too.
+      admission: { ...base.admission, maxLoadPerCore: Infinity, ...admission },
+    };
     const logger: Logger = options.logger ?? pino({ level: 'silent' });
     this.#app = await buildApp({
       ...this.#base,
@@ -153,6 +162,8 @@ export class TestServer implements AsyncDisposable {
 
 export interface TestServerOptions {
   readonly session?: Partial<Config['session']>;
+  readonly pool?: Partial<Config['pool']>;
+  readonly admission?: Partial<Config['admission']>;
   readonly siteDir?: string;
   readonly heartbeatMs?: number;
   readonly logger?: Logger;
