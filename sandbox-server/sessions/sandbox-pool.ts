@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
-import type { Engine, SandboxSpec } from '../engines/engine.ts';
+import type { Engine, SandboxSpec, TerminalExec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { newSessionId } from './credentials.ts';
 import { openUnpacker, type Unpacker } from './start-files.ts';
 import { startSandbox } from './start-sandbox.ts';
+import { openSpareView } from './terminals.ts';
 import { whenStopped } from './when-stopped.ts';
 
 /** A learner who just came is served first; the next start waits this long. */
@@ -18,6 +19,8 @@ export interface PooledSandbox {
   readonly id: string;
   /** Waits for the files of a lab. */
   readonly unpacker: Unpacker;
+  /** Waits to become the first terminal's view. */
+  readonly view: TerminalExec;
 }
 
 interface Waiting extends PooledSandbox {
@@ -103,9 +106,9 @@ export class SandboxPool {
         signal,
       });
       try {
-        const unpacker = await openUnpacker(engine, id);
+        const [unpacker, view] = await Promise.all([openUnpacker(engine, id), openSpareView(engine, id)]);
         signal.throwIfAborted();
-        this.#watch({ berth, id, unpacker, letGo: new AbortController() });
+        this.#watch({ berth, id, unpacker, view, letGo: new AbortController() });
       } catch (error) {
         await engine.removeSandbox(id);
         throw error;
@@ -137,9 +140,10 @@ export class SandboxPool {
     });
   }
 
-  async #remove({ berth, id, unpacker }: PooledSandbox): Promise<void> {
+  async #remove({ berth, id, unpacker, view }: PooledSandbox): Promise<void> {
     this.#underWay.add(berth);
     unpacker.destroy();
+    view.destroy();
     await this.#options.engine.removeSandbox(id).finally(() => this.#underWay.delete(berth));
   }
 

@@ -124,7 +124,9 @@ export class SandboxStarts {
       // Before the first of the learner's files is in it: after a crash it must be found as theirs.
       save(session);
       await this.#giveFiles(session, claimed.id, signal, claimed.unpacker);
+      session.spareView = claimed.view;
     } catch (error) {
+      claimed.view.destroy();
       await engine.removeSandbox(claimed.id);
       throw error;
     }

@@ -1,6 +1,6 @@
 import { createEngineShell } from '../checks/engine-shell.ts';
 import { createSandboxImages, type SandboxShell } from '../checks/index.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { Engine, TerminalExec } from '../engines/engine.ts';
 import type { ImageReader } from '../images/image-reader.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError, type EventMessage, type SessionView } from '../protocol/index.ts';
@@ -54,6 +54,8 @@ export class Session {
   checking = false;
   /** It began with the files that were saved when the last one ended. */
   restoredFiles = false;
+  /** A view that waits in a sandbox from the pool, for the first terminal. */
+  spareView: TerminalExec | null = null;
   #status: SessionStatus;
   #sandbox: Sandbox | null = null;
   #life: AbortController | null = null;
@@ -103,6 +105,7 @@ export class Session {
       this.#life?.abort(why);
       this.#life = null;
       this.#sandbox = null;
+      this.#dropSpareView();
       this.terminals.clear();
     }
     this.announce();
@@ -126,6 +129,12 @@ export class Session {
   /** Let go of the sandbox without ending it: the server stops. */
   release(why: BallastError): void {
     this.#life?.abort(why);
+    this.#dropSpareView();
+  }
+
+  #dropSpareView(): void {
+    this.spareView?.destroy();
+    this.spareView = null;
   }
 
   /** Somebody does something: the idle clock begins anew. Called at each keystroke. */
