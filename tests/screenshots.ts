@@ -19,7 +19,7 @@ const sizes = [
 
 async function take(page: Page, name: string): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     for (const { name: size, width, height } of sizes) {
       await page.setViewportSize({ width, height });
       // The terminal and the editor lay themselves out again in an animation frame.

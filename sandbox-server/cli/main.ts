@@ -17,6 +17,11 @@ function toPort(value: string): number {
   return port;
 }
 
+// The reader of a pipe may leave early (`ballast doctor | head`): nobody is left to tell.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
 const program = new Command('ballast')
   .description('A hands-on workshop on shipping small, hard container images.')
   .version(ballastVersion())
@@ -24,7 +29,7 @@ const program = new Command('ballast')
   .exitOverride();
 
 program
-  .command('start', { isDefault: true })
+  .command('start')
   .description('set up what is missing, then serve the workshop')
   .option('--port <number>', 'port to listen on; 0 picks a free one', toPort)
   .option('--host <address>', 'address to listen on')

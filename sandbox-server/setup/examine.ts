@@ -162,7 +162,9 @@ async function examineEngine(
     return { findings, engine };
   } catch (error) {
     if (!(error instanceof BallastError)) throw error;
-    const installs = error.code === 'engine_missing' && host.isRoot && host.isDebianLike;
+    // Set-up installs none where somebody has said which one to use.
+    const named = (process.env['DOCKER_HOST'] ?? '') !== '';
+    const installs = error.code === 'engine_missing' && !named && host.isRoot && host.isDebianLike;
     const hint = installs ? '"npm start" installs and starts one.' : error.hint;
     return {
       findings: [{ title: 'Docker Engine', status: installs ? 'warn' : 'bad', detail: error.message, hint }],

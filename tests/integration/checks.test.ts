@@ -15,7 +15,7 @@ import { graderOf } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
 import type { Base } from '../helpers/server.ts';
 
-const host = 'checks-test';
+const host = newSessionId();
 const home = mkdtempSync(join(tmpdir(), 'ballast-checks-'));
 let base: Base;
 let lab: Lab;
@@ -103,7 +103,7 @@ describe('in a live session', () => {
       timeoutMs: 120_000,
       ...(stdin === undefined ? {} : { stdin }),
     });
-    expect(result, argv.join(' ')).toMatchObject({ exitCode: 0 });
+    expect(result, `${argv.join(' ')}\n${result.stderr}`).toMatchObject({ exitCode: 0 });
     return result.stdout;
   }
 
@@ -157,7 +157,7 @@ describe('in a live session', () => {
     ];
     const before = await look();
     const result = await judge(['tests-in-stage', 'serves-http']);
-    expect(result).toMatchObject({ outcome: 'passed' });
+    expect(result.outcome, JSON.stringify(result.checks, null, 2)).toBe('passed');
     expect(await look()).toEqual(before);
   });
 

@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
+import { createSandboxImages, runChecks, type SandboxShell } from '../../sandbox-server/checks/index.ts';
+import { projectRoot } from '../../sandbox-server/cli/project.ts';
+import { packSubmission, readSubmissionFolder } from '../../sandbox-server/grading/submission.ts';
+import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
+import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
+import { readLessonBlocks } from '../../src/markdown/lesson-blocks.ts';
+import { graderOf } from '../helpers/clean-room.ts';
+import { prepareBase, type Base } from '../helpers/server.ts';
+
+const lessonsDir = join(projectRoot, 'src/content/lessons');
+const lessons = readdirSync(lessonsDir)
+  .filter((name) => name.endsWith('.mdx'))
+  .map((name) => {
+    const source = readFileSync(join(lessonsDir, name), 'utf8');
+    const frontMatter: unknown = parseYaml(source.split('\n---\n')[0] ?? '');
+    return { slug: basename(name, '.mdx'), source, lab: z.object({ lab: z.string() }).parse(frontMatter).lab };
+  });
+
+const host = newSessionId();
+const home = mkdtempSync(join(tmpdir(), 'ballast-lessons-'));
+let base: Base;
+
+beforeAll(async () => {
+  base = await prepareBase(home);
+});
+afterAll(async () => {
+  for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function openSandbox(): Promise<SandboxShell> {
+  const { engine, image, storeVolume, limits, startTimeoutMs } = graderOf(base, host);
+  const { id } = await startSandbox(
+    engine,
+    {
+      session: newSessionId(),
+      kind: 'sandbox',
+      host,
+      image,
+      storeVolume,
+      limits,
+      network: 'none',
+      hostname: 'lesson',
+      env: {},
+    },
+    { timeoutMs: startTimeoutMs },
+  );
+  return createEngineShell(engine, id);
+}
+
+describe.each(lessons)('lesson $slug', ({ source, lab: labId }) => {
+  it('does in each block what it says, and leaves a lab that passes', async () => {
+    const lab = base.labs.get(labId);
+    if (lab === undefined) throw new Error(`The lesson names the lab "${labId}", which is missing.`);
+    const shell = await openSandbox();
+    const labDir = `/home/learner/${lab.id}`;
+    const stdin = packSubmission(await readSubmissionFolder(lab.startDir));
+    await shell.run(['/usr/bin/mkdir', labDir]);
+    await shell.run(['/usr/bin/tar', '--extract', `--directory=${labDir}`, '--touch'], { stdin });
+
+    const wrong: string[] = [];
+    for (const block of readLessonBlocks(source)) {
+      if (block.kind === 'file') {
+        const written = await shell.run(['/usr/bin/tee', block.file], { cwd: labDir, stdin: block.code });
+        expect(written.exitCode, block.file).toBe(0);
+        continue;
+      }
+      // As the terminal would: one shell, each line after the other; the first that fails decides.
+      const ran = await shell.run(['/bin/bash', '-e', '-o', 'pipefail', '-c', block.code], {
+        cwd: labDir,
+        timeoutMs: 300_000,
+      });
+      if ((ran.exitCode !== 0) !== block.fails) {
+        const said = `${ran.stdout}${ran.stderr}`.slice(-2000);
+        wrong.push(`line ${String(block.line)}: exit code ${String(ran.exitCode)}\n${block.code}\n${said}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+
+    const context = { shell, images: createSandboxImages(shell), labDir, mode: 'live' as const };
+    const result = await runChecks(lab, context, { kinds: base.kinds });
+    const notPassed = result.checks.filter(({ status }) => status !== 'pass');
+    expect(notPassed).toEqual([]);
+  });
+});
