@@ -228,9 +228,12 @@ export class SessionManager {
     });
   }
 
-  /** Ends the session at its learner's wish: its sandbox and all data in it go, and what was kept for it. */
+  /**
+   * Ends the session at its learner's wish: its sandbox and all data in it go, and what was kept for it. Who only
+   * leaves the queue, or had no luck with the start, has not seen their kept files yet: those stay.
+   */
   async discard(session: Session): Promise<void> {
-    await this.#forgetFiles(session);
+    if (isLive(session.status)) await this.#forgetFiles(session);
     await this.end(session, 'asked to');
   }
 

@@ -52,6 +52,9 @@ test('when its time is up the files are kept, for the same browser and nobody el
   const last = events.messages.findLast((message) => message.type === 'session');
   expect(last?.session).toMatchObject({ state: 'closed', stage: expect.stringContaining('are kept') as string });
 
+  // Ending a sandbox that never was there throws nothing away.
+  const hasty = await startInBrowser(server, session.browser);
+  await server.ask('DELETE', `/api/sessions/${hasty.id}`, { token: hasty.token });
   const stranger = await startInBrowser(server, null);
   await untilReady(server, stranger);
   expect(await fileOf(server, stranger)).toMatchObject({ code: 'file_not_found' });
