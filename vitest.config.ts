@@ -24,6 +24,7 @@ export default defineConfig({
           ...integration,
         },
       },
+      { test: { name: 'security', include: ['tests/security/**/*.test.ts'], ...integration } },
       { test: { name: 'labs', include: ['tests/labs/**/*.test.ts'], ...integration, testTimeout: 1_200_000 } },
     ],
   },

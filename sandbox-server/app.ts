@@ -25,6 +25,7 @@ import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
+import { DiskGuard } from './sessions/disk-guard.ts';
 import type { BaseImage } from './sessions/list-images.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
@@ -121,6 +122,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     onStarted: metrics.sessionStarted,
   });
   const guard = createGuard(manager, config);
+  const diskGuard = new DiskGuard({
+    engine,
+    config,
+    sessions: () => manager.sessions,
+    halt: (...args) => manager.halt(...args),
+    logger,
+  });
 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -194,6 +202,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     publishImages: (session) => void publishImages(session, session.use(), watching),
   });
   app.addHook('preClose', async () => {
+    diskGuard.stop();
     // Terminals hear of the end from their session, event sockets from the upgrade handler.
     const stopped = manager.stop();
     await sockets.close();
@@ -206,6 +215,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   try {
     await manager.resume();
     await app.ready();
+    void diskGuard.run();
   } catch (error) {
     await app.close();
     throw error;

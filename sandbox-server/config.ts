@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { imagesPolicy, registriesSchema } from './base-images/registry-settings.ts';
 import { BallastError } from './protocol/index.ts';
 
 const mebibyte = 1024 * 1024;
@@ -19,6 +20,10 @@ export const configSchema = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** PEM file with further certificate authorities, where the network inspects TLS. */
   extraCa: z.string().optional(),
+  /** Whether base images are pulled, built from Debian packages, or pulled where that is possible. */
+  images: imagesPolicy,
+  /** Mirrors of image registries and credentials for them. */
+  registries: registriesSchema,
   session: z
     .strictObject({
       /** Life of a session, in minutes. */
@@ -52,6 +57,14 @@ export const configSchema = z.strictObject({
         .default(2048 * mebibyte),
       cpus: z.coerce.number().positive().default(2),
       pids: z.coerce.number().int().min(64).default(1024),
+      /** What a sandbox may take of the disk; over it, its programs are stopped until space is freed. */
+      diskBytes: z.coerce
+        .number()
+        .int()
+        .min(64 * mebibyte)
+        .default(8192 * mebibyte),
+      /** The same for the number of files. */
+      diskFiles: z.coerce.number().int().min(10_000).default(1_000_000),
       /** Longest wait for a sandbox to become ready, in seconds. */
       startSeconds: z.coerce.number().positive().default(60),
     })
@@ -96,6 +109,18 @@ export const configSchema = z.strictObject({
       token: z.string().min(16).optional(),
     })
     .prefault({}),
+  disk: z
+    .strictObject({
+      /** Sandboxes that grow are stopped when less than this is free on the engine's disk. */
+      reserveBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(4096 * mebibyte),
+      /** How often to look at the engine's free space, in seconds. */
+      checkSeconds: z.coerce.number().positive().default(1),
+    })
+    .prefault({}),
 });
 export type Config = z.infer<typeof configSchema>;
 
@@ -106,6 +131,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_HOME: ['home'],
   BALLAST_LOG_LEVEL: ['logLevel'],
   BALLAST_EXTRA_CA: ['extraCa'],
+  BALLAST_IMAGES: ['images'],
+  BALLAST_REGISTRY_MIRROR: ['registries', 'docker.io', 'mirror'],
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
   BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],
@@ -115,6 +142,8 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_SANDBOX_MEMORY_BYTES: ['sandbox', 'memoryBytes'],
   BALLAST_SANDBOX_CPUS: ['sandbox', 'cpus'],
   BALLAST_SANDBOX_PIDS: ['sandbox', 'pids'],
+  BALLAST_SANDBOX_DISK_BYTES: ['sandbox', 'diskBytes'],
+  BALLAST_DISK_RESERVE_BYTES: ['disk', 'reserveBytes'],
 };
 
 type Tree = Record<string, unknown>;

@@ -54,6 +54,7 @@ async function main(): Promise<number> {
     await installBrowser();
     await prepareFor({ withSite: true });
     tallies.push(await runVitest('Contract and integration tests', 'integration'));
+    tallies.push(await runVitest('Attacks on sandboxes', 'security'));
     if (full) tallies.push(await runVitest('Every lab: starter, solution and wrong cases', 'labs'));
     tallies.push(await runPlaywright('Browser tests'));
   }

@@ -9,6 +9,8 @@ export const storeManifest = z.object({
     z.object({
       ref: z.string(),
       origin: z.enum(['official', 'equivalent']),
+      /** Of an equivalent: why the official image was not pulled. */
+      note: z.string().optional(),
       /** Uncompressed bytes of its layers, counted from the archive. */
       sizeBytes: z.number().int().nonnegative(),
       /** Image id: the digest of its configuration. */

@@ -3,16 +3,20 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
-import { bootstrapRef, catalogue, contextFiles, registryOf, type CatalogueEntry } from './catalogue.ts';
+import { bootstrapRef, catalogue, contextFiles, type CatalogueEntry } from './catalogue.ts';
+import { ImagePuller } from './image-puller.ts';
 import { blobSizes, type StoredImage } from './manifest.ts';
+import { fallsBack, pullError, reasonOf } from './pull-failure.ts';
+import type { ImagesPolicy, Registries } from './registry-settings.ts';
 import type { Seeder } from './seeder.ts';
 
-const registryPatienceSeconds = 15;
 const originLabel = 'ballast.origin';
 const equivalentLabel = `${originLabel}=equivalent`;
 
 export interface ObtainOptions {
   readonly refs: readonly string[];
+  readonly registries: Registries;
+  readonly policy: ImagesPolicy;
   /** PEM text of further authorities for the trust stores of equivalents, or empty. */
   readonly extraCa: string;
   /** Path of the tar of the bootstrap root file system; asked for only when an equivalent has to be built. */
@@ -29,41 +33,6 @@ export function buildStep(line: string): number | null {
 
 function entryOf(ref: string): CatalogueEntry | undefined {
   return catalogue.find((entry) => entry.ref === ref);
-}
-
-/** Asks each registry once whether it answers. */
-class Registries {
-  readonly #seeder: Seeder;
-  readonly #progress: Progress;
-  readonly #answers = new Map<string, Promise<boolean>>();
-
-  constructor(seeder: Seeder, progress: Progress) {
-    this.#seeder = seeder;
-    this.#progress = progress;
-  }
-
-  answersFor(ref: string): Promise<boolean> {
-    const registry = registryOf(ref);
-    const known = this.#answers.get(registry) ?? this.#ask(registry, ref);
-    this.#answers.set(registry, known);
-    return known;
-  }
-
-  async #ask(registry: string, ref: string): Promise<boolean> {
-    const { exitCode } = await this.#seeder.try([
-      '/usr/bin/timeout',
-      String(registryPatienceSeconds),
-      '/usr/bin/docker',
-      'buildx',
-      'imagetools',
-      'inspect',
-      '--raw',
-      ref,
-    ]);
-    if (exitCode !== 0)
-      this.#progress({ text: `${registry} does not answer: building its images from Debian packages` });
-    return exitCode === 0;
-  }
 }
 
 async function importBootstrap(seeder: Seeder, options: ObtainOptions): Promise<void> {
@@ -133,40 +102,45 @@ async function describe(seeder: Seeder, refs: readonly string[]): Promise<Stored
 }
 
 /**
- * Have every reference in the seeder's engine: pulled where its registry answers, else built from Debian packages;
- * then leave nothing else there.
- * @throws BallastError setup_failed, disk_full; images_missing for a reference that can neither be pulled nor built.
+ * Have every reference in the seeder's engine: pulled, or built from Debian packages, as the policy says; then leave
+ * nothing else there. What is there already is not obtained again.
+ * @throws BallastError registry_*, images_missing, config_invalid, setup_failed, disk_full.
  */
 export async function obtainImages(seeder: Seeder, options: ObtainOptions): Promise<StoredImage[]> {
-  const { refs, progress } = options;
-  const registries = new Registries(seeder, progress);
+  const { refs, registries, policy, progress } = options;
+  const puller = new ImagePuller(seeder, registries, options.extraCa);
+  const notes = new Map<string, string>();
   let done = 0;
   const report = (text: string, part = 0): void => {
     progress({ text, fraction: Math.min(1, (done + part) / (refs.length + 1)) });
   };
-
-  const pull = async (ref: string): Promise<boolean> => {
-    if (!(await registries.answersFor(ref))) return false;
-    report(`Pulling ${ref}`);
-    const { exitCode, lastLines } = await seeder.try(['/usr/bin/docker', 'pull', ref], {
-      onLine: (line) => {
-        report(`Pulling ${ref}: ${line}`);
-      },
-    });
-    if (exitCode !== 0) progress({ text: `Pulling ${ref} failed: ${lastLines}` });
-    return exitCode === 0;
-  };
   const has = async (ref: string): Promise<boolean> =>
     (await seeder.try(['/usr/bin/docker', 'image', 'inspect', ref])).exitCode === 0;
 
+  /** False where an equivalent is to be built. */
+  const pull = async (ref: string, entry: CatalogueEntry | undefined): Promise<boolean> => {
+    if (policy === 'build') return false;
+    report(`Pulling ${ref}`);
+    const failure = await puller.pull(ref, (line) => {
+      report(`Pulling ${ref}: ${line}`);
+    });
+    if (failure === null) return true;
+    const source = puller.source(ref);
+    if (entry === undefined || !fallsBack(policy, failure, source)) throw pullError(failure, source);
+    const reason = reasonOf(failure, source);
+    notes.set(ref, reason);
+    report(`${reason}: building ${ref} from Debian packages instead`);
+    return false;
+  };
+
   const obtain = async (ref: string): Promise<void> => {
     if (await has(ref)) return;
-    if (await pull(ref)) return;
     const entry = entryOf(ref);
+    if (await pull(ref, entry)) return;
     if (entry === undefined) {
       throw new BallastError('images_missing', {
-        message: `The base image ${ref} cannot be pulled, and the catalogue does not say how to build it.`,
-        hint: 'Connect to the network, or add it to sandbox-server/base-images/catalogue.ts.',
+        message: `The catalogue does not say how to build the base image ${ref}.`,
+        hint: 'Set "images" to auto, or add it to sandbox-server/base-images/catalogue.ts.',
       });
     }
     report(`Building ${ref} from Debian packages`);
@@ -190,5 +164,6 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
   await seeder.run(['/usr/bin/docker', 'builder', 'prune', '--all', '--force']);
   await seeder.run(['/usr/bin/docker', 'image', 'prune', '--force']);
   report('Measuring the images', 0.5);
-  return describe(seeder, refs);
+  const images = await describe(seeder, refs);
+  return images.map((image) => ({ ...image, note: notes.get(image.ref) }));
 }

@@ -59,7 +59,8 @@ export interface SandboxRecord {
 export interface ExecSpec {
   /** Program and arguments: never a shell line made of somebody's words. */
   readonly argv: readonly string[];
-  readonly user?: 'learner' | 'root';
+  /** `watcher` can look at the learner's folders, and shares no quota of the kernel with any learner. */
+  readonly user?: 'learner' | 'watcher' | 'root';
   /** Absolute, inside the sandbox. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -85,7 +86,32 @@ export interface TerminalExec {
   destroy(): void;
 }
 
+/** What sandboxes take of the engine's disk, as the engine itself counts it: nothing in a sandbox can change that. */
+export interface DiskUse {
+  /** Bytes of a sandbox's data and of what it wrote elsewhere, by the engine's id of the sandbox. */
+  readonly sandboxes: ReadonlyMap<string, number>;
+}
+
+/** Room on the file system with the engine's data. */
+export interface DiskRoom {
+  readonly freeBytes: number;
+  readonly freeInodes: number;
+  /** 0 where the file system makes them as it goes. */
+  readonly allInodes: number;
+}
+
 export type Progress = (line: { readonly text: string; readonly fraction?: number }) => void;
+
+/** What a registry is shown: a user's password or what stands in for one, or a bearer token. */
+export type RegistryCredentials =
+  { readonly username: string; readonly password: string } | { readonly registryToken: string };
+
+export interface PullOptions {
+  /** Where to pull it from under another name, such as a mirror's; the image is called `ref` all the same. */
+  readonly from?: string;
+  readonly credentials?: RegistryCredentials;
+  readonly signal?: AbortSignal;
+}
 
 /**
  * What Ballast asks of a container engine. Drivers throw BallastError only
@@ -97,7 +123,7 @@ export interface Engine {
   info(): Promise<EngineInfo>;
 
   findImage(ref: string): Promise<EngineImage | null>;
-  pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void>;
+  pullImage(ref: string, onProgress: Progress, options?: PullOptions): Promise<void>;
   /** Make an image of one layer from an uncompressed tar of a root file system. */
   importImage(ref: string, rootfs: Readable, labels: Readonly<Record<string, string>>): Promise<void>;
   /** Build an image from a tar of a build context with a Dockerfile at its top. */
@@ -130,6 +156,11 @@ export interface Engine {
   tailLog(id: string, lines: number): Promise<string>;
   /** Remove the sandbox and, unless `keepData`, its data volume; no error when it is already gone. */
   removeSandbox(id: string, options?: { readonly keepData?: boolean }): Promise<void>;
+
+  /** Walks all data of the engine: ask for it only when there is a reason. */
+  diskUse(): Promise<DiskUse>;
+  /** Cheap. Null when the engine's disk is not this machine's. */
+  diskRoom(): Promise<DiskRoom | null>;
 
   exec(id: string, spec: ExecSpec): Promise<RunningExec>;
   execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec>;

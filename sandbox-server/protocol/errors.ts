@@ -75,6 +75,27 @@ export const errorTable = {
     message: 'The base images of this lab are not here yet.',
     hint: 'Run "npx ballast setup".',
   },
+  registry_unreachable: {
+    status: 503,
+    message: 'The image registry does not answer.',
+    hint: 'Connect to the network, or name a mirror: "registries" in ballast.yaml.',
+  },
+  registry_untrusted: {
+    status: 503,
+    message: 'The certificate of the image registry is not trusted.',
+    hint: 'Set BALLAST_EXTRA_CA to a PEM file with the authority that issued it.',
+  },
+  registry_denied: {
+    status: 503,
+    message: 'The image registry refuses the credentials.',
+    hint: 'Correct "registries" in ballast.yaml.',
+  },
+  registry_rate_limited: {
+    status: 503,
+    message: 'The image registry limits the rate.',
+    hint: 'Try again later, or name credentials or a mirror: "registries" in ballast.yaml.',
+  },
+  registry_failed: { status: 503, message: 'The image registry failed.', hint: 'Try again later.' },
   setup_failed: { status: 500, message: 'Set-up failed.', hint: 'Run "npx ballast doctor".' },
   sandbox_failed: {
     status: 503,

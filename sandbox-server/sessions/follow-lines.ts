@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
-import type { Engine, RunningExec } from '../engines/engine.ts';
+import type { Engine, ExecSpec, RunningExec } from '../engines/engine.ts';
 
 const maxLineLength = 16 * 1024;
 const firstRestartMs = 500;
@@ -72,6 +72,7 @@ export async function followLines(
   argv: readonly string[],
   options: {
     readonly signal: AbortSignal;
+    readonly user?: ExecSpec['user'];
     onLine(line: string): void;
     onFailure(error: unknown): void;
   },
@@ -82,7 +83,7 @@ export async function followLines(
     try {
       const exec = await engine.exec(sandboxId, {
         argv: ['/bin/bash', '-c', watchScript, 'ballast-follow', ...argv],
-        user: 'learner',
+        user: options.user ?? 'learner',
       });
       const heard = (line: string): void => {
         waitMs = firstRestartMs;

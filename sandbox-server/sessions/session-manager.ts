@@ -318,6 +318,13 @@ export class SessionManager {
     }
   }
 
+  /** Ends a session's sandbox for a reason; the session has failed and can be reset. Its data stays with `keepData`. */
+  async halt(session: Session, why: BallastError, options: { readonly keepData: boolean }): Promise<void> {
+    const { id } = session.use();
+    this.#failed(session, why);
+    await this.#options.engine.removeSandbox(id, options);
+  }
+
   /** Lets go of all sessions without ending them; sandboxes go on running. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -119,7 +119,7 @@ export function createSandboxWatcher(options: WatchOptions): (session: Session) 
       if (!signal.aborted) logger.warn({ err: error, session: session.id }, 'watching the sandbox failed');
     };
     const watch = ['/usr/local/bin/ballast-watch', sandbox.labDir];
-    void followLines(engine, sandbox.id, watch, { signal, onLine: files.onLine, onFailure });
+    void followLines(engine, sandbox.id, watch, { signal, user: 'watcher', onLine: files.onLine, onFailure });
     void followLines(engine, sandbox.id, dockerEvents, { signal, onLine: images.call, onFailure });
     void publishImages(session, sandbox, options);
   };

@@ -6,8 +6,12 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { pack } from 'tar-stream';
 import { bootstrapRef } from '../base-images/catalogue.ts';
+import { readCredentials } from '../base-images/credentials.ts';
+import { classifyPullText, fallsBack, pullError, reasonOf, type PullFailure } from '../base-images/pull-failure.ts';
+import { Patience, pullPatiently } from '../base-images/pull-patience.ts';
+import { pullSource, type PullSource } from '../base-images/pull-source.ts';
 import type { Config } from '../config.ts';
-import type { Engine, Progress } from '../engines/engine.ts';
+import type { Engine, Progress, RegistryCredentials } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
 import type { HostSystem } from './host-system.ts';
@@ -59,41 +63,68 @@ export function packFiles(files: readonly ImageFile[]): Readable {
   return Readable.from(archive as AsyncIterable<Buffer>, { objectMode: false });
 }
 
-/**
- * Pull an image, giving up when the registry does not begin to answer soon.
- * @returns false where it cannot be pulled.
- * @throws BallastError when the engine itself is the trouble (disk_full, engine_missing …).
- */
-async function tryPull(engine: Engine, ref: string, progress: Progress): Promise<boolean> {
-  const patience = new AbortController();
+/** One attempt, given up when the registry does not begin to answer soon. */
+async function pullOnce(
+  engine: Engine,
+  source: PullSource,
+  credentials: RegistryCredentials | undefined,
+  progress: Progress,
+): Promise<PullFailure | null> {
+  const silence = new AbortController();
   const timer = setTimeout(() => {
-    patience.abort();
+    silence.abort();
   }, registryPatienceMs);
   try {
-    progress({ text: `Asking the registry for ${ref}` });
+    progress({ text: `Asking ${source.host} for ${source.ref}` });
     await engine.pullImage(
-      ref,
+      source.ref,
       (line) => {
         clearTimeout(timer);
         progress(line);
       },
-      patience.signal,
+      { from: source.pullRef, signal: silence.signal, ...(credentials === undefined ? {} : { credentials }) },
     );
-    return true;
+    return null;
   } catch (error) {
-    const unreachable = error instanceof BallastError && ['engine_failed', 'image_not_found'].includes(error.code);
-    if (!unreachable && !patience.signal.aborted) throw error;
-    progress({ text: 'No registry answers: building from Debian packages' });
-    return false;
+    if (silence.signal.aborted) return { kind: 'unreachable', detail: 'no answer in time' };
+    const ofRegistry = error instanceof BallastError && ['engine_failed', 'image_not_found'].includes(error.code);
+    if (!ofRegistry) throw error;
+    return classifyPullText(error.message);
   } finally {
     clearTimeout(timer);
   }
 }
 
+/**
+ * Have an image in the host's engine, from where the configuration says.
+ * @returns false where an equivalent is to be built.
+ * @throws BallastError registry_*, images_missing; of the engine itself disk_full, engine_missing …
+ */
+export async function pullToHost(
+  engine: Engine,
+  ref: string,
+  { config, progress }: Pick<PrepareImageOptions, 'config' | 'progress'>,
+): Promise<boolean> {
+  if (config.images === 'build') return false;
+  const source = pullSource(ref, config.registries);
+  const credentials = await readCredentials(source);
+  const failure = await pullPatiently(() => pullOnce(engine, source, credentials, progress), {
+    patience: new Patience(source.waitSeconds),
+    host: source.host,
+    report: (text) => {
+      progress({ text });
+    },
+  });
+  if (failure === null) return true;
+  if (!fallsBack(config.images, failure, source)) throw pullError(failure, source);
+  progress({ text: `${reasonOf(failure, source)}: building ${ref} from Debian packages instead` });
+  return false;
+}
+
 async function baseImage(engine: Engine, options: PrepareImageOptions): Promise<string> {
   const { config, host, progress } = options;
   if ((await engine.findImage(bootstrapRef)) !== null) return bootstrapRef;
-  if (await tryPull(engine, bootstrapRef, progress)) return bootstrapRef;
+  if (await pullToHost(engine, bootstrapRef, options)) return bootstrapRef;
   const { architecture } = await engine.info();
   const rootfs = await bootstrapRootfs({ home: config.home, host, architecture, progress });
   await engine.importImage(bootstrapImage, createReadStream(rootfs), {

@@ -3,13 +3,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { catalogue, contextFiles, withTag } from '../base-images/catalogue.ts';
+import { catalogue, contextFiles, registryOf, withTag } from '../base-images/catalogue.ts';
 import { parseManifest, type StoredImage, type StoreManifest } from '../base-images/manifest.ts';
 import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
 import type { Config } from '../config.ts';
 import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/engine.ts';
-import { BallastError } from '../protocol/index.ts';
+import { BallastError, type ErrorCode } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
 import { readHostSystem } from './host-system.ts';
@@ -25,6 +25,18 @@ const otherSetupPollMs = 1000;
 const startingMs = 10_000;
 const seedLabel = 'ballast.seed';
 const extraCaDir = '/home/learner/extra-ca';
+
+/** Failures that the images obtained so far have no part in: they are kept for the next set-up. */
+const resumable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'registry_unreachable',
+  'registry_untrusted',
+  'registry_denied',
+  'registry_rate_limited',
+  'registry_failed',
+  'images_missing',
+  'disk_full',
+  'config_invalid',
+]);
 
 export interface PreparedStore {
   readonly volume: string;
@@ -51,9 +63,20 @@ async function readExtraCa(config: Config): Promise<string> {
   }
 }
 
+/** Settings that change where images come from: with another mirror, what could not be pulled is tried again. */
+function originSettings(refs: readonly string[], { images, registries }: Config): readonly unknown[] {
+  const mirrors = Object.entries(registries)
+    .filter(([registry]) => refs.some((ref) => registryOf(ref) === registry))
+    .map(([registry, { mirror, insecure }]) => [registry, mirror, insecure])
+    .sort();
+  return images === 'auto' && mirrors.length === 0 ? [] : [images, mirrors];
+}
+
 /** Everything that decides what is in the store, as sixteen hex digits. */
-async function contentHash(refs: readonly string[], extraCa: string): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, refs, extraCa]));
+async function contentHash(refs: readonly string[], extraCa: string, config: Config): Promise<string> {
+  const hash = createHash('sha256').update(
+    JSON.stringify([layoutVersion, refs, extraCa, ...originSettings(refs, config)]),
+  );
   hash.update(await readFile(sealStore));
   const folders = catalogue.flatMap(({ ref, equivalent }) =>
     refs.includes(ref) && equivalent.kind === 'dockerfile' ? [equivalent.folder] : [],
@@ -90,7 +113,7 @@ class StorePreparation {
     return join(this.#options.config.home, 'stores', `${this.volume}.json`);
   }
 
-  async #startSeeder(network: SandboxSpec['network']): Promise<string> {
+  async #startSeeder(network: SandboxSpec['network'], storeVolume = this.volume): Promise<string> {
     const { cpus } = await this.#engine.info();
     const { image, host, config, progress } = this.#options;
     const spec: SandboxSpec = {
@@ -98,7 +121,7 @@ class StorePreparation {
       kind: 'seeder',
       host,
       image,
-      storeVolume: this.volume,
+      storeVolume,
       limits: { memoryBytes: Math.max(config.sandbox.memoryBytes, 2 * gibibyte), cpus, pids: 4096 },
       network,
       hostname: 'seeder',
@@ -152,6 +175,31 @@ class StorePreparation {
     }
   }
 
+  /**
+   * A seeder on a volume that is there already; null, and the volume is gone, when its contents keep an engine from
+   * starting (a set-up that was killed, a host that lost power).
+   */
+  async #openLeft(): Promise<string | null> {
+    try {
+      return await this.#startSeeder('none');
+    } catch (error) {
+      if (!(error instanceof BallastError && error.code === 'sandbox_failed')) throw error;
+      // Where none starts on an empty volume either, the machine is to blame, and a good store must stay.
+      const empty = `${this.volume}-empty`;
+      await this.#engine.createVolume(empty, { 'ballast.kind': 'scratch', 'ballast.host': this.#options.host });
+      try {
+        await this.#engine.removeSandbox(await this.#startSeeder('none', empty));
+      } catch {
+        throw error;
+      } finally {
+        await this.#engine.removeVolume(empty);
+      }
+      this.#options.progress({ text: 'What an earlier set-up has left cannot be used: beginning anew' });
+      await this.#engine.removeVolume(this.volume);
+      return null;
+    }
+  }
+
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
@@ -159,7 +207,8 @@ class StorePreparation {
     const cached = parseManifest(await readFile(this.#cacheFile, 'utf8').catch(() => ''));
     if (cached !== null && cached.seed === labels[seedLabel]) return cached;
     this.#options.progress({ text: 'Reading the base-image store' });
-    const id = await this.#startSeeder('none');
+    const id = await this.#openLeft();
+    if (id === null) return null;
     try {
       const { stdout } = await new Seeder(this.#engine, id).try(['/bin/cat', `${storeDir}/manifest.json`]);
       const manifest = parseManifest(stdout);
@@ -182,20 +231,32 @@ class StorePreparation {
     await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
   }
 
-  /** Fill a new volume. Until its manifest is written, nobody takes it for a store. */
+  /** The volume to fill: one that an earlier set-up left half-filled, or a new one. */
+  async #openVolume(): Promise<string> {
+    const known = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
+    if (known !== undefined) return known;
+    const seed = randomBytes(8).toString('hex');
+    const labels = { 'ballast.kind': 'store', 'ballast.host': this.#options.host, [seedLabel]: seed };
+    await this.#engine.removeVolume(this.volume);
+    await this.#engine.createVolume(this.volume, labels);
+    return seed;
+  }
+
+  /** Fill the volume. Until its manifest is written, nobody takes it for a store. */
   async #seed(): Promise<StoreManifest> {
     const engine = this.#engine;
-    const { config, host, progress } = this.#options;
-    const seed = randomBytes(8).toString('hex');
-    await engine.removeVolume(this.volume);
-    await engine.createVolume(this.volume, { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed });
-    const id = await this.#startSeeder('bridge');
+    const { config, progress } = this.#options;
+    const seed = await this.#openVolume();
+    let id: string | undefined;
     try {
+      id = await this.#startSeeder('bridge');
       const seeder = new Seeder(engine, id);
       await seeder.holdLease();
       await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
       const images = await obtainImages(seeder, {
         refs: this.#refs,
+        registries: config.registries,
+        policy: config.images,
         extraCa: this.#extraCa,
         pack: packFiles,
         progress,
@@ -213,11 +274,13 @@ class StorePreparation {
       await this.#remember(manifest);
       return manifest;
     } catch (error) {
-      await engine.removeSandbox(id).catch(() => undefined);
-      await engine.removeVolume(this.volume).catch(() => undefined);
+      if (id !== undefined) await engine.removeSandbox(id).catch(() => undefined);
+      // Where the engine or a build failed, what is in the volume may be the reason; the next set-up begins anew.
+      if (!(error instanceof BallastError && resumable.has(error.code)))
+        await engine.removeVolume(this.volume).catch(() => undefined);
       throw error;
     } finally {
-      await engine.removeSandbox(id);
+      if (id !== undefined) await engine.removeSandbox(id);
     }
   }
 
@@ -235,7 +298,7 @@ class StorePreparation {
 export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
   const refs = [...new Set(options.refs.map(withTag))];
   const extraCa = await readExtraCa(options.config);
-  const hash = await contentHash(refs.toSorted(), extraCa);
+  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   const manifest = await preparation.obtain();
   return { volume: preparation.volume, images: manifest.images };

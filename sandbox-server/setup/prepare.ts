@@ -36,6 +36,16 @@ const neededBytes = 4 * gigabyte;
 
 const inGigabytes = (bytes: number): string => `${(bytes / gigabyte).toFixed(1)} GB`;
 
+/** "6 (1.2 GB) ready", and how many are not the official ones, with the reason. */
+export function describeStore(images: PreparedStore['images']): string {
+  const bytes = images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const ready = `${String(images.length)} (${inGigabytes(bytes)}) ready`;
+  const equivalents = images.filter(({ origin }) => origin === 'equivalent');
+  if (equivalents.length === 0) return ready;
+  const reasons = [...new Set(equivalents.flatMap(({ note }) => note ?? []))].join('; ');
+  return `${ready}, ${String(equivalents.length)} of them built from Debian packages${reasons === '' ? '' : `: ${reasons}`}`;
+}
+
 /** Where the engine keeps its data, if that is on this machine; else our own folder. */
 async function assertDisk(engine: Engine, config: Config): Promise<void> {
   const { rootDir } = await engine.info();
@@ -94,8 +104,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
       run: async (progress) => {
         const made = await prepareStore(need(engine), { image: need(image), refs, host: hostId, config, progress });
         store = made;
-        const bytes = made.images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-        return `${String(made.images.length)} (${inGigabytes(bytes)}) ready`;
+        return describeStore(made.images);
       },
     },
   ];

@@ -271,6 +271,18 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
       await engine.removeSandbox(second);
     });
 
+    it('are measured by what they take of the disk, and so is the room that is left', async () => {
+      const before = (await engine.diskUse()).sandboxes.get(id) ?? NaN;
+      const write = 'head -c 8M /dev/urandom > /home/learner/eight; head -c 8M /dev/urandom > /tmp/eight';
+      expect(await run({ argv: ['/bin/bash', '-c', write], user: 'learner' })).toMatchObject({ code: 0 });
+      const grown = ((await engine.diskUse()).sandboxes.get(id) ?? NaN) - before;
+      expect(grown).toBeGreaterThanOrEqual(16 * mebibyte);
+      expect(grown).toBeLessThan(17 * mebibyte);
+      const room = await engine.diskRoom();
+      // Null where the engine is on another machine.
+      if (room !== null) expect(room.freeBytes).toBeGreaterThan(0);
+    });
+
     it('leave nothing behind when they cannot be created', async () => {
       const name = sessionName();
       const failing = engine.createSandbox({ ...specOf(name), image: 'ballast/no-such-image:none' });

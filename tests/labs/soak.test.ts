@@ -16,6 +16,8 @@ let base: Base;
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'ballast-test-home-'));
+  // Temporary files of other processes are none of ours.
+  process.env['TMPDIR'] = mkdtempSync(join(home, 'tmp-'));
   base = await prepareBase(home);
 });
 

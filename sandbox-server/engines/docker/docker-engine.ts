@@ -2,16 +2,20 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import type {
+  DiskRoom,
+  DiskUse,
   Engine,
   EngineImage,
   EngineInfo,
   ExecSpec,
   Progress,
+  PullOptions,
   RunningExec,
   SandboxRecord,
   SandboxSpec,
   TerminalExec,
 } from '../engine.ts';
+import { diskRoomOf, toDiskUse } from './disk.ts';
 import { engineCall, engineLookup, isNotFound, toBallastError } from './errors.ts';
 import { execOnTerminal, execProgram } from './exec.ts';
 import { logLines, logText } from './log-lines.ts';
@@ -30,6 +34,11 @@ const infoShape = z.object({
 });
 const versionShape = z.object({ Version: z.string(), ApiVersion: z.string(), Arch: z.string() });
 const sandboxKind = z.enum(['sandbox', 'grader', 'seeder']);
+
+/** As the Docker API spells it in its header. */
+interface RegistryToken {
+  readonly registrytoken: string;
+}
 
 const labelFilter = (labels: Labels): { label: string[] } => ({
   label: Object.entries(labels).map(([name, value]) => `${name}=${value}`),
@@ -52,6 +61,7 @@ export class DockerEngine implements Engine {
   readonly #seccompProfile: string;
   readonly #endpoint: string;
   #securityOptions: readonly string[] | null = null;
+  #rootDir: string | null = null;
 
   constructor(docker: Docker, options: { seccompProfile: string; endpoint: string }) {
     this.#docker = docker;
@@ -85,12 +95,24 @@ export class DockerEngine implements Engine {
     return image === null ? null : { id: image.Id, labels: config?.Labels ?? {} };
   }
 
-  async pullImage(ref: string, onProgress: Progress, signal?: AbortSignal): Promise<void> {
-    const doing = `pull ${ref}`;
+  async pullImage(ref: string, onProgress: Progress, options: PullOptions = {}): Promise<void> {
+    const { from = ref, credentials, signal } = options;
+    const doing = from === ref ? `pull ${ref}` : `pull ${ref} from ${from}`;
+    // Not as a part of the options, which go into the request's address, and from there into logs.
+    const header: Docker.AuthConfig | RegistryToken | undefined =
+      credentials === undefined || 'registryToken' in credentials
+        ? credentials && { registrytoken: credentials.registryToken }
+        : { ...credentials, serveraddress: from.split('/')[0] ?? '' };
     const stream = await engineCall(doing, () =>
-      this.#docker.pull(ref, signal === undefined ? {} : { abortSignal: signal }),
+      this.#docker.createImage(header, { fromImage: from, ...(signal === undefined ? {} : { abortSignal: signal }) }),
     );
     await followProgress(stream, doing, onProgress);
+    if (from === ref) return;
+    const colon = ref.lastIndexOf(':');
+    await engineCall(`name the image ${ref}`, () =>
+      this.#docker.getImage(from).tag({ repo: ref.slice(0, colon), tag: ref.slice(colon + 1) }),
+    );
+    await engineCall(`forget the name ${from}`, () => this.#docker.getImage(from).remove({ noprune: true }));
   }
 
   async importImage(ref: string, rootfs: Readable, labels: Labels): Promise<void> {
@@ -235,6 +257,17 @@ export class DockerEngine implements Engine {
           .catch(() => undefined);
     }
     if (options.keepData !== true) await this.removeVolume(homeVolumeName(record.session));
+  }
+
+  async diskUse(): Promise<DiskUse> {
+    return engineCall('ask what the disk is used for', async () => toDiskUse(await this.#docker.df()));
+  }
+
+  async diskRoom(): Promise<DiskRoom | null> {
+    // A socket's path: anything else may be another machine, where our own folders say nothing.
+    if (!this.#endpoint.startsWith('/')) return null;
+    this.#rootDir ??= (await this.info()).rootDir;
+    return diskRoomOf(this.#rootDir);
   }
 
   async exec(id: string, spec: ExecSpec): Promise<RunningExec> {

@@ -3,7 +3,7 @@ import type { SandboxSpec } from '../engine.ts';
 
 /** Where the base-image store is mounted; the sandbox image's entrypoint knows it too. */
 export const storeMountPoint = '/var/lib/ballast/store';
-const homeMountPoint = '/home/learner';
+export const homeMountPoint = '/home/learner';
 
 export const sandboxName = (session: string): string => `ballast-${session}`;
 /** The volume with a session's files, history and engine data. */
@@ -63,6 +63,12 @@ export function sandboxOptions(
       MemorySwap: spec.limits.memoryBytes,
       NanoCpus: Math.round(spec.limits.cpus * 1e9),
       PidsLimit: spec.limits.pids,
+      Ulimits: [
+        // A crash must feed neither the disk nor the host's crash handler.
+        { Name: 'core', Soft: 0, Hard: 0 },
+        // With the limit on processes this keeps a sandbox below the host's fs.file-max, which all share.
+        { Name: 'nofile', Soft: 1024, Hard: 2048 },
+      ],
       LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '1' } },
       Mounts: [
         {
