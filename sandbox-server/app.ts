@@ -18,11 +18,13 @@ import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
 import { gradeRoutes } from './http/grade-routes.ts';
+import { metricsRoute } from './http/metrics-route.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
 import type { Lab } from './labs/index.ts';
+import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
 import { DiskGuard } from './sessions/disk-guard.ts';
 import { createLiveChecks } from './sessions/live-checks.ts';
@@ -31,6 +33,7 @@ import type { Session } from './sessions/session.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
 import { openDatabase } from './store/open-database.ts';
+import { createSavedFilesStore } from './store/saved-files-store.ts';
 import { createSessionStore } from './store/session-store.ts';
 import { defaultHeartbeatMs } from './ws/connection.ts';
 import { handleUpgrades } from './ws/upgrade.ts';
@@ -66,6 +69,7 @@ export interface AppDependencies {
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { config, engine, prepared, labs, logger } = dependencies;
   const baseImages = prepared.store.images;
+  const { rootDir: dataDir } = await engine.info();
 
   // Fastify's own type for it, or the app's type would name pino's.
   const loggerInstance: FastifyBaseLogger = logger;
@@ -108,15 +112,23 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     logger,
     onImages: (session: Session) => void checks.imagesChanged(session),
   };
+  const metrics = createMetrics({
+    states: () => [...manager.sessions].map(({ status }) => status.kind),
+    pooled: () => manager.pooled,
+    terminals: () => [...manager.sessions].flatMap(({ views }) => [...views.values()]).reduce((sum, n) => sum + n, 0),
+  });
   const manager = new SessionManager({
     config,
     engine,
     store: createSessionStore(database),
+    savedFiles: { store: createSavedFilesStore(database), folder: join(config.home, 'saved-files') },
+    dataDir,
     prepared,
     labs,
     hostId: dependencies.hostId,
     logger,
     onWatched: createSandboxWatcher(watching),
+    onStarted: metrics.sessionStarted,
   });
   const guard = createGuard(manager, config);
   const diskGuard = new DiskGuard({
@@ -181,6 +193,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     baseImages,
     checks,
     startsPerMinute: config.session.startsPerMinute,
+    onCheck: metrics.checkDone,
   });
   fileRoutes(app, { guard });
   gradeRoutes(app, {
@@ -197,6 +210,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     },
     logger,
   });
+  metricsRoute(app, { metrics, token: config.metrics.token });
   app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger());
   siteRoutes(app, dependencies.siteDir);
 
@@ -205,6 +219,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     guard,
     engine,
     heartbeatMs: dependencies.heartbeatMs ?? defaultHeartbeatMs,
+    onTerminalBytes: metrics.terminalBytes,
     logger,
     publishImages: (session) => void publishImages(session, session.use(), watching),
   });

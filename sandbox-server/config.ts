@@ -42,10 +42,22 @@ export const configSchema = z.strictObject({
       minutes: z.coerce.number().int().positive().default(120),
       /** Longest life of a session that is extended again and again, in minutes. */
       maxMinutes: z.coerce.number().int().positive().default(480),
+      /** A session that is left alone for so long ends, in minutes. */
+      idleMinutes: z.coerce.number().positive().default(60),
+      /** Most bytes of a learner's files that are kept when a session's time is up; 0 keeps none. */
+      keptBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(32 * mebibyte),
+      /** How long they are kept, in days. */
+      keptDays: z.coerce.number().positive().default(30),
       /** Sessions that one address may start in a minute; a class behind one router is one address. */
       startsPerMinute: z.coerce.number().int().positive().default(60),
-      /** Most sessions at once. */
+      /** Most sessions with a sandbox at once; further ones wait for their turn. */
       max: z.coerce.number().int().positive().default(20),
+      /** Most sessions that wait; further ones are refused. */
+      queue: z.coerce.number().int().min(0).default(100),
     })
     .prefault({}),
   sandbox: z
@@ -67,6 +79,41 @@ export const configSchema = z.strictObject({
       diskFiles: z.coerce.number().int().min(10_000).default(1_000_000),
       /** Longest wait for a sandbox to become ready, in seconds. */
       startSeconds: z.coerce.number().positive().default(60),
+    })
+    .prefault({}),
+  pool: z
+    .strictObject({
+      /** Sandboxes that are ready before anybody asks; each costs its idle memory. 0 switches the pool off. */
+      size: z.coerce.number().int().min(0).max(100).default(1),
+      /** The pool is filled only while fewer programs than this want each core (mean of a minute). */
+      maxLoadPerCore: z.coerce.number().positive().default(1),
+    })
+    .prefault({}),
+  /** When a new session gets a sandbox at once; else it waits for its turn, or is refused. */
+  admission: z
+    .strictObject({
+      sandboxMemoryBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(256 * mebibyte),
+      memoryReserveBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(512 * mebibyte),
+      sandboxDiskBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(128 * mebibyte),
+      maxLoadPerCore: z.coerce.number().positive().default(16),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      /** Who sends it as a bearer token may read /metrics from elsewhere; without it, only this machine may. */
+      token: z.string().min(16).optional(),
     })
     .prefault({}),
   disk: z
@@ -98,6 +145,9 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_SESSION_MINUTES: ['session', 'minutes'],
   BALLAST_SESSION_MAX: ['session', 'max'],
   BALLAST_SESSION_MAX_MINUTES: ['session', 'maxMinutes'],
+  BALLAST_SESSION_IDLE_MINUTES: ['session', 'idleMinutes'],
+  BALLAST_POOL_SIZE: ['pool', 'size'],
+  BALLAST_METRICS_TOKEN: ['metrics', 'token'],
   BALLAST_SANDBOX_MEMORY_BYTES: ['sandbox', 'memoryBytes'],
   BALLAST_SANDBOX_CPUS: ['sandbox', 'cpus'],
   BALLAST_SANDBOX_PIDS: ['sandbox', 'pids'],

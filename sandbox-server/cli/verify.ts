@@ -33,7 +33,7 @@ export async function verify(ids: readonly string[], options: { readonly jobs?: 
         if (proof.problem !== '') problems += 1;
         process.stdout.write(formatProof(proof, { color: process.stdout.isTTY }));
       },
-      onError: (id, error) => process.stderr.write(`  check ${id}: ${String(error)}\n`),
+      onError: (id, error, errorId) => process.stderr.write(`  check ${id} (${errorId}): ${String(error)}\n`),
     });
   }
   process.exitCode = problems === 0 ? 0 : 1;

@@ -30,7 +30,7 @@ export type SandboxKind = 'sandbox' | 'grader' | 'seeder';
 
 /** All that an engine needs to make one sandbox. Nothing in it comes from a learner. */
 export interface SandboxSpec {
-  /** Session id; the sandbox is found again by it. */
+  /** The berth: session id, or place in the pool, for which it is made. The sandbox is found again by it. */
   readonly session: string;
   readonly kind: SandboxKind;
   /** Server id, for the label ballast.host. */
@@ -152,8 +152,8 @@ export interface Engine {
   createSandbox(spec: SandboxSpec): Promise<string>;
   listSandboxes(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRecord[]>;
   inspectSandbox(id: string): Promise<SandboxRecord | null>;
-  /** Lines of the sandbox's log from its start, until it stops or `signal` aborts. */
-  followLog(id: string, signal: AbortSignal): AsyncIterable<string>;
+  /** Lines of the sandbox's log from its start (or from now on), until it stops or `signal` aborts. */
+  followLog(id: string, signal: AbortSignal, options?: { readonly from: 'start' | 'now' }): AsyncIterable<string>;
   /** Last lines of its log. */
   tailLog(id: string, lines: number): Promise<string>;
   /** Remove the sandbox and, unless `keepData`, its data volume; no error when it is already gone. */

@@ -50,7 +50,7 @@ async function gradeOne(lab: Lab, { name, open }: NamedSubmission, options: Grad
     const result = await gradeSubmission(lab, open(), {
       ...options,
       onResult: ({ title, status }) => onCheck?.(name, title, status),
-      onError: (id, error) => onError?.(`${name}, check ${id}`, errorId, error),
+      onError: (id, error, checkErrorId) => onError?.(`${name}, check ${id}`, checkErrorId, error),
     });
     return { name, durationMs: performance.now() - started, result, refusal: null };
   } catch (error) {

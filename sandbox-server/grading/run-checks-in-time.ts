@@ -40,8 +40,8 @@ export async function runChecksInTime(
         judged.push(result);
         running.onResult?.(result);
       },
-      onError: (id, error) => {
-        if (!limit.aborted) running.onError?.(id, error);
+      onError: (id, error, errorId) => {
+        if (!limit.aborted) running.onError?.(id, error, errorId);
       },
     });
   } catch (error) {

@@ -8,6 +8,7 @@ import {
   runChecks,
   sessionView,
 } from '../protocol/index.ts';
+import { newToken } from '../sessions/credentials.ts';
 import { listImages, type BaseImage } from '../sessions/list-images.ts';
 import type { LiveChecks } from '../sessions/live-checks.ts';
 import type { Session } from '../sessions/session.ts';
@@ -30,6 +31,27 @@ function setCookie(request: FastifyRequest, reply: FastifyReply, session: Sessio
   });
 }
 
+/** Cookie with the secret of a browser: files that were kept at a session's end come back to it, and to nobody else. */
+const browserCookie = 'ballast_browser';
+
+/** The secret of the browser that asks, a new one if it has none yet; null when it is no browser that asks. */
+function browserSecret(request: FastifyRequest): string | null {
+  const known = request.cookies[browserCookie];
+  if (known !== undefined && /^[\w-]{43}$/.test(known)) return known;
+  const { origin, 'sec-fetch-site': site } = request.headers;
+  return origin === undefined && site === undefined ? null : newToken();
+}
+
+function setBrowserCookie(request: FastifyRequest, reply: FastifyReply, secret: string): void {
+  reply.setCookie(browserCookie, secret, {
+    path: '/api/sessions',
+    httpOnly: true,
+    sameSite: 'strict',
+    secure: isSecure(request),
+    maxAge: 365 * 24 * 3600,
+  });
+}
+
 /** Routes of sessions: their life, their checks and images. */
 export function sessionRoutes(
   app: App,
@@ -39,6 +61,8 @@ export function sessionRoutes(
     readonly baseImages: readonly BaseImage[];
     readonly checks: LiveChecks;
     readonly startsPerMinute: number;
+    /** Told of each check that a run has judged. */
+    readonly onCheck: (status: string) => void;
   },
 ): void {
   const { manager, guard } = options;
@@ -51,11 +75,14 @@ export function sessionRoutes(
       config: { rateLimit: { max: options.startsPerMinute, timeWindow: '1 minute' } },
       schema: {
         summary: 'Start a session: a sandbox of its own, with the files of a lab',
-        description: 'Answers at once with state "starting". The token is given out here and never again.',
+        description:
+          'Answers at once with state "starting", or 202 with state "queued" and its position when all sandboxes are ' +
+          'taken. The token is given out here and never again.',
         tags: ['sessions'],
         body: createSession,
         response: {
           201: createdSession,
+          202: createdSession,
           ...errorAnswers(
             'bad_request',
             'forbidden_origin',
@@ -63,6 +90,7 @@ export function sessionRoutes(
             'rate_limited',
             'capacity',
             'images_missing',
+            'disk_full',
             'shutting_down',
           ),
         },
@@ -70,9 +98,11 @@ export function sessionRoutes(
     },
     async (request, reply) => {
       guard.checkPage(request.raw);
-      const { session, token } = manager.create(request.body.lab);
+      const secret = browserSecret(request);
+      const { session, token } = manager.create(request.body.lab, secret);
       setCookie(request, reply, session, token);
-      return reply.code(201).send({ ...session.view(), token });
+      if (secret !== null) setBrowserCookie(request, reply, secret);
+      return reply.code(session.status.kind === 'queued' ? 202 : 201).send({ ...session.view(), token });
     },
   );
 
@@ -103,7 +133,7 @@ export function sessionRoutes(
     },
     async (request, reply) => {
       const session = guard.authenticate(request.raw, request.params.id, true);
-      await manager.end(session, 'asked to');
+      await manager.discard(session);
       reply.clearCookie(cookieName(session.id), { path: `/api/sessions/${session.id}` });
       return reply.code(204).send();
     },
@@ -159,7 +189,14 @@ export function sessionRoutes(
         response: { 200: labResult, ...errorAnswers(...sessionErrors, 'session_not_ready', 'checks_running') },
       },
     },
-    (request) => options.checks.run(guard.authenticate(request.raw, request.params.id, true), request.body?.ids),
+    async (request) => {
+      const session = guard.authenticate(request.raw, request.params.id, true);
+      const result = await options.checks.run(session, request.body?.ids);
+      // They ran for the learner: the idle clock begins at their end.
+      session.touch();
+      for (const { status } of result.checks) options.onCheck(status);
+      return result;
+    },
   );
 
   app.get(

@@ -24,6 +24,7 @@ function baselineOf(layers: readonly [string, number][], files: readonly [string
       entries: [],
       whiteouts: [],
       opaque: [],
+      packages: [],
     })),
     config: {
       user: '',
@@ -33,11 +34,17 @@ function baselineOf(layers: readonly [string, number][], files: readonly [string
       workingDir: '',
       exposedPorts: [],
       labels: {},
+      volumes: [],
+      healthcheck: null,
+      stopSignal: '',
       architecture: '',
       os: '',
     },
     merged: new Map(files.map(([path, bytes]) => [path, { entry: entry(path, bytes), layer: 0 }])),
     text: new Map(),
+    history: [],
+    packages: [],
+    wastedBytes: 0,
   };
   return toBaseline(image);
 }

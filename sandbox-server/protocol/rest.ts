@@ -41,7 +41,7 @@ export const labSummary = z.object({
 export type LabSummary = z.infer<typeof labSummary>;
 export const labList = z.object({ labs: z.array(labSummary) });
 
-/** Issue "Sandboxes that hold" adds the remaining states; clients must treat an unknown one as not ready. */
+/** A sandbox can be used while the state is ready, idle or expiring. Clients must treat an unknown one as not ready. */
 export const sessionState = z.enum(['queued', 'starting', 'ready', 'idle', 'expiring', 'closed', 'failed']);
 
 export const createSession = z.strictObject({ lab: labId });
@@ -50,12 +50,19 @@ export const sessionView = z.object({
   id: sessionId,
   lab: labId,
   state: sessionState,
-  /** What a starting session is doing, in words for the learner. */
+  /** What a starting session is doing, or what became of one that has ended, in words for the learner. */
   stage: z.string(),
   /** 0..1 while starting, 1 when ready. */
   progress: z.number().min(0).max(1),
+  /** While the state is "queued": 1 is next; the wait is a guess, null when nothing tells. */
+  queue: z
+    .object({ position: z.number().int().positive(), waitSeconds: z.number().int().nonnegative().nullable() })
+    .nullable(),
   createdAt: z.iso.datetime(),
+  /** When it ends unless somebody does something. */
   expiresAt: z.iso.datetime(),
+  /** It began with the files that were saved when this browser's last session of the lab ended. */
+  restoredFiles: z.boolean(),
   terminals: z.array(terminalName),
   maxTerminals: z.number().int().positive(),
   /** Why it failed, when state is "failed". */

@@ -33,6 +33,8 @@ export const terminalServerMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('replay') }),
   /** The shell is attached; keystrokes are welcome. */
   z.strictObject({ type: z.literal('ready'), name: z.string(), resumed: z.boolean() }),
+  /** Something that the learner should not miss: the sandbox ends soon. */
+  z.strictObject({ type: z.literal('notice'), text: z.string() }),
   /** The shell has ended. */
   z.strictObject({ type: z.literal('exit'), code: z.number().int().nullable() }),
   z.strictObject({ type: z.literal('error'), error: errorBody }),

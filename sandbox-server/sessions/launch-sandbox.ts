@@ -1,6 +1,6 @@
 import type { Engine, SandboxLimits, SandboxSpec } from '../engines/engine.ts';
+import type { Lab } from '../labs/index.ts';
 import type { Session } from './session.ts';
-import { copyStartFiles } from './start-files.ts';
 import { startSandbox } from './start-sandbox.ts';
 
 /** Of the way to a usable sandbox, what remains when its engine answers: the files still have to be copied. */
@@ -15,23 +15,38 @@ export interface SandboxSettings {
   readonly startSeconds: number;
 }
 
-function specFor(session: Session, settings: SandboxSettings): SandboxSpec {
-  const { memory, cpus, pids } = session.lab.limits;
+/** All sandboxes have the same name for themselves: one that waits in the pool knows no lab. */
+const hostname = 'ballast';
+
+function limitsFor(lab: Lab, { limits }: SandboxSettings): SandboxLimits {
+  const { memory, cpus, pids } = lab.limits;
   return {
-    session: session.id,
+    memoryBytes: memory ?? limits.memoryBytes,
+    cpus: cpus ?? limits.cpus,
+    pids: pids ?? limits.pids,
+  };
+}
+
+/** The sandbox that most labs get, and that waits in the pool. */
+export function commonSpec(berth: string, settings: SandboxSettings): SandboxSpec {
+  return {
+    session: berth,
     kind: 'sandbox',
     host: settings.hostId,
     image: settings.image,
     storeVolume: settings.storeVolume,
-    limits: {
-      memoryBytes: memory ?? settings.limits.memoryBytes,
-      cpus: cpus ?? settings.limits.cpus,
-      pids: pids ?? settings.limits.pids,
-    },
+    limits: settings.limits,
     network: 'none',
-    hostname: session.lab.id.slice(0, 63),
+    hostname,
     env: {},
   };
+}
+
+/** Whether a lab gets just that. */
+export function isCommon(lab: Lab, settings: SandboxSettings): boolean {
+  const { memoryBytes, cpus, pids } = limitsFor(lab, settings);
+  const { limits } = settings;
+  return memoryBytes === limits.memoryBytes && cpus === limits.cpus && pids === limits.pids;
 }
 
 export interface LaunchOptions {
@@ -42,7 +57,8 @@ export interface LaunchOptions {
 }
 
 /**
- * Makes a session's sandbox, with the files of the lab in it; the session's status follows along.
+ * Makes a session's sandbox, with files in its lab folder; the session's status follows along.
+ * @param options.giveFiles fills the lab folder, once the sandbox is there
  * @returns the engine's id of the sandbox
  * @throws BallastError sandbox_failed and what the engine says, after removing the sandbox; the reason of `signal`
  */
@@ -50,11 +66,13 @@ export async function launchSandbox(
   engine: Engine,
   session: Session,
   settings: SandboxSettings,
-  { keepData, replace, signal }: LaunchOptions & { readonly signal: AbortSignal },
+  options: LaunchOptions & { readonly signal: AbortSignal; giveFiles(sandboxId: string): Promise<void> },
 ): Promise<string> {
+  const { keepData, replace, signal } = options;
   if (replace !== undefined) await engine.removeSandbox(replace, { keepData });
   signal.throwIfAborted();
-  const { id } = await startSandbox(engine, specFor(session, settings), {
+  const spec = { ...commonSpec(session.berth, settings), limits: limitsFor(session.lab, settings) };
+  const { id } = await startSandbox(engine, spec, {
     timeoutMs: settings.startSeconds * 1000,
     keepData,
     signal,
@@ -65,7 +83,7 @@ export async function launchSandbox(
     },
   });
   try {
-    await copyStartFiles(engine, id, session.lab.startDir, session.labDir, signal);
+    await options.giveFiles(id);
     signal.throwIfAborted();
   } catch (error) {
     await engine.removeSandbox(id, { keepData });

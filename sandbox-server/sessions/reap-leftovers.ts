@@ -2,16 +2,25 @@ import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
 
 /**
- * Removes sandboxes and data volumes of this server that belong to no session, found by label alone.
- * @param keep whether a session's things must stay
+ * Removes sandboxes and data volumes of this server that belong to nobody, found by label alone.
+ * @param options.keep whether the things of a berth must stay
+ * @param options.only look at one berth alone
  * @throws BallastError when the engine refuses; what could be removed has been
  */
 export async function reapLeftovers(
   engine: Engine,
   hostId: string,
-  { keep, logger }: { readonly keep: (session: string) => boolean; readonly logger: Logger },
+  {
+    keep,
+    only,
+    logger,
+  }: { readonly keep: (berth: string) => boolean; readonly only?: string; readonly logger: Logger },
 ): Promise<void> {
-  const labels = { 'ballast.host': hostId, 'ballast.kind': 'sandbox' };
+  const labels = {
+    'ballast.host': hostId,
+    'ballast.kind': 'sandbox',
+    ...(only === undefined ? {} : { 'ballast.session': only }),
+  };
   const failures: unknown[] = [];
   for (const sandbox of await engine.listSandboxes(labels)) {
     if (keep(sandbox.session)) continue;
@@ -24,8 +33,8 @@ export async function reapLeftovers(
   }
   // A volume outlives its container when the server was killed between the two.
   for (const volume of await engine.listVolumes(labels)) {
-    const session = (await engine.volumeLabels(volume))?.['ballast.session'];
-    if (session === undefined || keep(session)) continue;
+    const berth = (await engine.volumeLabels(volume))?.['ballast.session'];
+    if (berth === undefined || keep(berth)) continue;
     try {
       await engine.removeVolume(volume);
     } catch (error) {

@@ -2,24 +2,28 @@ import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
-import { createEngineShell } from '../checks/engine-shell.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { Engine, RunningExec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 
+const copyTimeoutMs = 60_000;
+
 /**
- * Unpacked beside its place and then renamed, so that a lab folder is there whole or not at all. `$1` is the folder.
+ * Unpacked beside its place and then renamed, so that a lab folder is there whole or not at all. The first line of the
+ * input names the folder, a tar follows: so the program can be started before anybody knows which lab it will be.
  * A folder that is there already is the learner's work: it stays.
  */
 const unpackScript = `
 set -eu
-if [ -e "$1" ]; then cat >/dev/null; exit 0; fi
-staging=$(mktemp -d -- "$1.XXXXXXXX")
+IFS= read -r folder
+if [ -e "$folder" ]; then cat >/dev/null; exit 0; fi
+staging=$(mktemp -d -- "$folder.XXXXXXXX")
 trap 'rm -rf -- "$staging"' EXIT
 tar -x -f - -C "$staging" --no-same-owner
 chmod 755 -- "$staging"
-mv -T -- "$staging" "$1"
+mv -T -- "$staging" "$folder"
 `;
 
 async function addFolder(archive: Pack, folder: string, prefix: string): Promise<void> {
@@ -54,30 +58,50 @@ export function packFolder(folder: string): Readable {
   return Readable.from(archive, { objectMode: false });
 }
 
+/** A program in a sandbox that waits for the files of a lab. */
+export type Unpacker = RunningExec;
+
+/** Starts the program that takes the files of a lab; it waits for them as long as need be. */
+export async function openUnpacker(engine: Engine, sandboxId: string): Promise<Unpacker> {
+  return engine.exec(sandboxId, {
+    argv: ['/bin/bash', '-c', unpackScript, 'ballast-start-files'],
+    user: 'learner',
+    cwd: '/home/learner',
+  });
+}
+
 /**
  * Gives the learner the files of the lab, unless the lab folder is there already.
- * @param startDir folder on the server
+ * @param unpacker as `openUnpacker` gave it; it ends
+ * @param files a tar
  * @param labDir absolute path in the sandbox
- * @throws BallastError sandbox_failed
+ * @throws BallastError sandbox_failed; the reason of `signal`
  */
-export async function copyStartFiles(
-  engine: Engine,
-  sandboxId: string,
-  startDir: string,
+export async function copyFiles(
+  unpacker: Unpacker,
+  files: Readable,
   labDir: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const result = await createEngineShell(engine, sandboxId).run(
-    ['/bin/bash', '-c', unpackScript, 'ballast-start-files', labDir],
-    {
-      stdin: packFolder(startDir),
-      cwd: '/home/learner',
-      signal,
-    },
-  );
-  if (result.exitCode !== 0) {
-    throw new BallastError('sandbox_failed', {
-      message: `The files of the lab could not be copied: ${result.stderr.trim().slice(0, 500)}`,
-    });
+  const abandon = (): void => {
+    unpacker.destroy();
+  };
+  const late = setTimeout(abandon, copyTimeoutMs);
+  signal.addEventListener('abort', abandon, { once: true });
+  try {
+    signal.throwIfAborted();
+    unpacker.stdout.resume();
+    unpacker.stdin.write(`${labDir}\n`);
+    const [complaint] = await Promise.all([text(unpacker.stderr), pipeline(files, unpacker.stdin)]);
+    const exitCode = await unpacker.exitCode();
+    if (exitCode !== 0) throw new Error(complaint.trim().slice(0, 500));
+  } catch (cause) {
+    signal.throwIfAborted();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BallastError('sandbox_failed', { message: `The files of the lab could not be copied: ${reason}`, cause });
+  } finally {
+    clearTimeout(late);
+    signal.removeEventListener('abort', abandon);
+    unpacker.destroy();
   }
 }

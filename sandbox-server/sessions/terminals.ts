@@ -3,6 +3,8 @@ import { BallastError, terminalName } from '../protocol/index.ts';
 import type { Session } from './session.ts';
 
 const program = '/usr/local/bin/ballast-terminal';
+/** Nobody sees it: a view is given its size when it is taken. */
+const spareSize = { cols: 80, rows: 24 };
 
 /** A view of a shell. It begins with what the shell has printed so far. */
 export interface OpenTerminal {
@@ -42,6 +44,39 @@ function enterView({ views }: Session, name: string): () => void {
 }
 
 /**
+ * A program that waits to become the first view of a terminal: which one, and of what size and where, it reads as its first line.
+ * Starting a program in a container is what takes longest of a prompt's coming up.
+ */
+const spareScript = `
+stty -echo
+IFS=' ' read -r name rows cols folder
+stty echo rows "$rows" cols "$cols"
+exec "$0" "$name" "$folder"
+`;
+
+/** Starts a view for whichever session is given the sandbox. */
+export async function openSpareView(engine: Engine, sandboxId: string): Promise<TerminalExec> {
+  const spec = { argv: ['/bin/bash', '-c', spareScript, program], user: 'learner', cwd: '/home/learner' } as const;
+  const exec = await engine.execTerminal(sandboxId, spec, spareSize);
+  // Until it is taken, nobody reads it; that it ends shall be no surprise.
+  exec.stream.on('error', () => undefined);
+  return exec;
+}
+
+/** The spare view of a session's sandbox as a view of the terminal; null when there is none that lives. */
+function takeSpareView(
+  session: Session,
+  name: string,
+  size: { readonly cols: number; readonly rows: number },
+): TerminalExec | null {
+  const { spareView } = session;
+  session.spareView = null;
+  if (spareView?.stream.writable !== true) return null;
+  spareView.stream.write(`${name} ${String(size.rows)} ${String(size.cols)} ${session.labDir}\n`);
+  return spareView;
+}
+
+/**
  * Opens a view of the terminal `name`, starting its shell when there is none.
  * @throws BallastError session_not_ready, too_many_terminals, or what the engine says
  */
@@ -58,7 +93,7 @@ export async function openTerminal(
   const leave = enterView(session, name);
   try {
     const spec = { argv: [program, name, sandbox.labDir], user: 'learner', cwd: '/home/learner' } as const;
-    const exec = await engine.execTerminal(sandbox.id, spec, size);
+    const exec = takeSpareView(session, name, size) ?? (await engine.execTerminal(sandbox.id, spec, size));
     exec.stream.once('close', leave);
     if (!resumed) session.announce();
     return { resumed, exec };

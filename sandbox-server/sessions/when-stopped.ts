@@ -6,21 +6,20 @@ const pollMs = 1000;
 
 /**
  * Waits for a sandbox to stop by itself: its log ends then.
- * @param signal aborts when it is let go of, or stopped by us
+ * @param options.signal aborts when it is let go of, or stopped by us
+ * @param options.onLine told each line of its log that comes from now on
  * @returns whether it stopped; false when `signal` aborted first
  */
 export async function whenStopped(
   engine: Engine,
   sandboxId: string,
-  signal: AbortSignal,
-  logger: Logger,
+  options: { readonly signal: AbortSignal; readonly logger: Logger; onLine?(line: string): void },
 ): Promise<boolean> {
+  const { signal, logger } = options;
   const letGo = (): boolean => signal.aborted;
   while (!letGo()) {
     try {
-      const lines = engine.followLog(sandboxId, signal)[Symbol.asyncIterator]();
-      let line = await lines.next();
-      while (line.done !== true) line = await lines.next();
+      for await (const line of engine.followLog(sandboxId, signal, { from: 'now' })) options.onLine?.(line);
     } catch (error) {
       if (!letGo()) logger.warn({ err: error, sandbox: sandboxId }, 'the log of a sandbox broke off');
     }

@@ -14,6 +14,19 @@ const migrations = [
      created_at INTEGER NOT NULL,
      expires_at INTEGER NOT NULL
    ) STRICT`,
+  // A sandbox from the pool carries the name of its place there, not of the session that it was given to.
+  `ALTER TABLE sessions ADD COLUMN owner_hash BLOB;
+   ALTER TABLE sessions ADD COLUMN berth TEXT NOT NULL DEFAULT '';
+   ALTER TABLE sessions ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
+   UPDATE sessions SET berth = id, started_at = created_at;
+   CREATE UNIQUE INDEX sessions_by_berth ON sessions (berth);
+   CREATE TABLE saved_files (
+     owner_hash BLOB NOT NULL,
+     lab TEXT NOT NULL,
+     file TEXT NOT NULL,
+     saved_at INTEGER NOT NULL,
+     PRIMARY KEY (owner_hash, lab)
+   ) STRICT`,
 ];
 
 function openAt(file: string): DatabaseSync {

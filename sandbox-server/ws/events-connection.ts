@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { BallastError, type EventMessage } from '../protocol/index.ts';
+import { isLive } from '../sessions/session-status.ts';
 import type { Session } from '../sessions/session.ts';
 import { closeCodeFor, createConnection } from './connection.ts';
 
@@ -49,5 +50,5 @@ export function serveEvents(options: {
   signal.addEventListener('abort', onStop, { once: true });
 
   connection.send({ type: 'session', session: session.view() });
-  if (session.status.kind === 'ready') options.publishImages(session);
+  if (isLive(session.status)) options.publishImages(session);
 }

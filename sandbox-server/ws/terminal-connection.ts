@@ -31,6 +31,8 @@ export interface TerminalConnectionOptions {
   readonly engine: Engine;
   readonly heartbeatMs: number;
   readonly logger: Logger;
+  /** Told of what goes to (in) and comes from (out) the terminal. */
+  readonly onBytes: (direction: 'in' | 'out', bytes: number) => void;
 }
 
 /** Ends a view without ending its shell. It is asked to, since a Docker exec cannot be ended from outside. */
@@ -87,6 +89,8 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
     onBytes(bytes) {
       // Until the shell is attached nothing is read from the socket but what was on its way.
       if (!terminal?.exec.stream.writable) return;
+      session.touch();
+      options.onBytes('in', bytes.length);
       if (!terminal.exec.stream.write(bytes)) {
         connection.setPaused(true);
         terminal.exec.stream.once('drain', () => {
@@ -97,6 +101,7 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
     onClose() {
       closed = true;
       signal.removeEventListener('abort', onGone);
+      stopWarning();
       batcher.stop();
       if (terminal !== null) detach(terminal);
     },
@@ -104,6 +109,7 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
 
   function send(bytes: Buffer): void {
     flow.sent(bytes.length);
+    options.onBytes('out', bytes.length);
     connection.sendBytes(bytes, regulate);
     regulate();
   }
@@ -132,6 +138,10 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
     connection.fail(why, closeCodeFor(why));
   };
   signal.addEventListener('abort', onGone, { once: true });
+  // A message and no bytes: it must not come between those of a program that draws the screen.
+  const stopWarning = session.onWarning((text) => {
+    connection.send({ type: 'notice', text });
+  });
 
   async function ended(exec: OpenTerminal['exec']): Promise<void> {
     batcher.flush();

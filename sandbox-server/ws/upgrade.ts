@@ -67,6 +67,8 @@ export interface UpgradeOptions {
   readonly heartbeatMs: number;
   readonly logger: Logger;
   readonly publishImages: (session: Session) => void;
+  /** Told of what goes to (in) and comes from (out) terminals. */
+  readonly onTerminalBytes: (direction: 'in' | 'out', bytes: number) => void;
 }
 
 /**
@@ -108,7 +110,7 @@ export function handleUpgrades(options: UpgradeOptions): { close(): Promise<void
       serveEvents({ socket, session, heartbeatMs, logger, publishImages, signal: stopping.signal });
     } else {
       const { name, size } = target;
-      serveTerminal({ socket, session, name, size, engine, heartbeatMs, logger });
+      serveTerminal({ socket, session, name, size, engine, heartbeatMs, logger, onBytes: options.onTerminalBytes });
     }
   }
 

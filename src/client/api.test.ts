@@ -39,6 +39,8 @@ const session = {
   terminals: ['main'],
   maxTerminals: 4,
   failure: null,
+  queue: null,
+  restoredFiles: false,
 };
 
 describe('the REST client', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCountdown, formatDuration } from './format.ts';
+import { formatBytes, formatCountdown, formatDuration, formatWait } from './format.ts';
 
 describe('formatBytes', () => {
   it.each([
@@ -34,5 +34,15 @@ describe('formatCountdown', () => {
     [-5, '0:00'],
   ])('%d ms left is %s', (ms, text) => {
     expect(formatCountdown(ms)).toBe(text);
+  });
+});
+
+describe('formatWait', () => {
+  it.each([
+    [20, 'less than a minute'],
+    [60, 'about 1 minute'],
+    [61, 'about 2 minutes'],
+  ])('%d s is %s', (seconds, text) => {
+    expect(formatWait(seconds)).toBe(text);
   });
 });

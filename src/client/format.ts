@@ -28,3 +28,10 @@ export function formatCountdown(ms: number): string {
   if (minutes >= 10) return `${String(minutes)} min`;
   return `${String(minutes)}:${String(seconds % 60).padStart(2, '0')}`;
 }
+
+/** How long somebody waits, in round words. */
+export function formatWait(seconds: number): string {
+  if (seconds < 60) return 'less than a minute';
+  const minutes = Math.ceil(seconds / 60);
+  return `about ${String(minutes)} ${minutes === 1 ? 'minute' : 'minutes'}`;
+}

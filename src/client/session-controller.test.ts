@@ -11,6 +11,8 @@ const view = (change: Partial<SessionView> = {}): SessionView => ({
   state: 'starting',
   stage: 'Starting the engine',
   progress: 0.4,
+  queue: null,
+  restoredFiles: false,
   createdAt: '2026-11-20T10:00:00.000Z',
   expiresAt: '2026-11-20T12:00:00.000Z',
   terminals: [],
@@ -176,6 +178,26 @@ describe('SessionController', () => {
     await controller.start();
     await expect(controller.reset('keep')).rejects.toThrow('Too many requests');
     expect(controller.state.value.kind).toBe('ready');
+    controller.dispose();
+  });
+
+  it('shows its place in the queue, and says what became of a sandbox that ended', async () => {
+    await using server = await startSocketServer();
+    const queued = view({ state: 'queued', stage: '', progress: 0, queue: { position: 2, waitSeconds: 40 } });
+    const controller = new SessionController({
+      lab: 'multi-stage-go',
+      api: fakeApi({ createSession: () => Promise.resolve(queued) }),
+      storage: memory(),
+      socketBase: server.url.slice(0, -1),
+    });
+    await controller.start();
+    expect(controller.state.value).toEqual({ kind: 'queued', position: 2, waitSeconds: 40 });
+    const peer = await server.connection();
+    peer.send({ type: 'session', session: view() });
+    await becomes(controller, 'starting');
+    peer.send({ type: 'session', session: view({ state: 'closed', stage: 'Its time was up.' }) });
+    await becomes(controller, 'none');
+    expect(controller.state.value).toEqual({ kind: 'none', notice: 'Its time was up.' });
     controller.dispose();
   });
 });

@@ -15,6 +15,8 @@ export type SandboxState =
   | { readonly kind: 'none'; readonly notice: string | null }
   /** Looking whether the sandbox of the last visit still lives. */
   | { readonly kind: 'resuming' }
+  /** Waiting for a sandbox to become free; `waitSeconds` is a guess, null when there is none. */
+  | { readonly kind: 'queued'; readonly position: number; readonly waitSeconds: number | null }
   | { readonly kind: 'starting'; readonly stage: string; readonly progress: number }
   | { readonly kind: 'ready'; readonly session: SessionView }
   | { readonly kind: 'failed'; readonly error: Explanation };
@@ -66,7 +68,7 @@ export class SessionController {
   /** Makes a new session, or tries again to reach the one we had. */
   async start(): Promise<void> {
     const { kind } = this.#state.value;
-    if (kind === 'starting' || kind === 'ready') return;
+    if (kind === 'queued' || kind === 'starting' || kind === 'ready') return;
     if (this.#options.storage.getItem(this.#key) !== null) {
       await this.resume();
       if (this.#state.value.kind !== 'none') return;
@@ -170,6 +172,8 @@ export class SessionController {
         this.#state.set({ kind: 'ready', session });
         break;
       case 'queued':
+        this.#state.set({ kind: 'queued', position: 1, waitSeconds: null, ...session.queue });
+        break;
       case 'starting':
         this.#state.set({ kind: 'starting', stage: session.stage, progress: session.progress });
         break;
@@ -181,7 +185,7 @@ export class SessionController {
         });
         break;
       case 'closed':
-        this.#forget('Your sandbox has ended.');
+        this.#forget(session.stage === '' ? 'Your sandbox has ended.' : session.stage);
     }
   }
 

@@ -7,13 +7,14 @@ import { startSocketServer, type Peer, type SocketServer } from './testing/socke
 interface Screen {
   text: string;
   resets: number;
+  notices: string[];
   errors: ErrorBody[];
   /** Calls of `rendered` that the test holds back. */
   pending: (() => void)[];
 }
 
 const open = (server: SocketServer, options: { hold?: boolean } = {}): { terminal: TerminalSocket; screen: Screen } => {
-  const screen: Screen = { text: '', resets: 0, errors: [], pending: [] };
+  const screen: Screen = { text: '', resets: 0, notices: [], errors: [], pending: [] };
   const decoder = new TextDecoder();
   const terminal = new TerminalSocket({
     url: server.url,
@@ -29,6 +30,7 @@ const open = (server: SocketServer, options: { hold?: boolean } = {}): { termina
         if (options.hold === true) screen.pending.push(rendered);
         else rendered();
       },
+      onNotice: (text) => screen.notices.push(text),
       onError: (error) => screen.errors.push(error),
     },
   });

@@ -14,6 +14,8 @@ export interface TerminalHandlers {
   onReset(): void;
   /** Output of the shell; call `rendered` once it is drawn, or the server will stop sending. */
   onData(bytes: Uint8Array, rendered: () => void): void;
+  /** Something that the learner should not miss. */
+  onNotice(text: string): void;
   onError(error: ErrorBody): void;
 }
 
@@ -188,6 +190,9 @@ export class TerminalSocket {
         break;
       case 'ready':
         this.#attached();
+        break;
+      case 'notice':
+        this.#handlers.onNotice(message.text);
         break;
       case 'exit':
         this.#shell.set('ended');

@@ -95,14 +95,31 @@ test('a documented key leaves the terminal', async ({ page, ballast }) => {
   await expect(page.getByTestId('terminal').getByRole('textbox')).not.toBeFocused();
 });
 
-test('a server killed with -9 and started again has the same shell', async ({ page, ballast }) => {
+test('a server killed with -9 in the middle of a build and started again has lost nothing', async ({
+  page,
+  ballast,
+}) => {
+  test.setTimeout(300_000);
   await openLab(page, ballast);
-  await typeLine(page, 'export SURVIVOR=me');
+  const ending = (): Promise<unknown> =>
+    page.evaluate(async () => {
+      const id = localStorage.getItem('ballast.session.multi-stage-go') ?? '';
+      return ((await (await fetch(`/api/sessions/${id}`)).json()) as { expiresAt?: unknown }).expiresAt;
+    });
+  const before = await ending();
+  expect(before).toEqual(expect.any(String));
+  await typeLine(page, 'export SURVIVOR=me; echo before > before.txt');
+  await expect(page.getByTestId('file-before.txt')).toBeVisible();
+  await typeLine(page, 'docker build -t greeter . && echo "$SURVIVOR" > survivor.txt');
+  await expect(page.getByTestId('terminal')).toContainText('RUN go build');
   await ballast.restart('SIGKILL');
   await terminalReady(page);
-  await typeLine(page, 'echo "$SURVIVOR" > survivor.txt');
+  expect(await ending()).toBe(before);
+  // The same shell goes on with what comes after the build: had that been lost, there would be no such file.
+  await expect(page.getByTestId('image-greeter:latest')).toBeVisible({ timeout: buildMs });
   await page.getByTestId('file-survivor.txt').click();
   await expect(page.getByTestId('editor')).toContainText('me');
+  await expect(page.getByTestId('file-before.txt')).toBeVisible();
 });
 
 test('on a phone, lesson, files, terminal and checks are tabs', async ({ page, ballast }) => {

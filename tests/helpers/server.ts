@@ -83,14 +83,18 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts it, or starts it again as after the end of its process. */
   async start(): Promise<void> {
-    const { session = {}, sandbox = {}, disk = {}, ...options } = this.#options;
+    const { session = {}, sandbox = {}, disk = {}, pool = {}, admission = {}, ...options } = this.#options;
     const defaults = this.#base.config;
-    const config = {
+    const config: Config = {
       ...defaults,
       home: this.home,
       session: { ...defaults.session, ...session },
       sandbox: { ...defaults.sandbox, ...sandbox },
       disk: { ...defaults.disk, ...disk },
+      // Only what a test asks for: sandboxes that come by themselves would disturb those that count them.
+      pool: { size: 0, maxLoadPerCore: Infinity, ...pool },
+      // Other tests load the machine too.
+      admission: { ...defaults.admission, maxLoadPerCore: Infinity, ...admission },
     };
     const logger: Logger = options.logger ?? pino({ level: 'silent' });
     this.#app = await buildApp({
@@ -160,6 +164,8 @@ export class TestServer implements AsyncDisposable {
 
 export interface TestServerOptions {
   readonly session?: Partial<Config['session']>;
+  readonly pool?: Partial<Config['pool']>;
+  readonly admission?: Partial<Config['admission']>;
   readonly sandbox?: Partial<Config['sandbox']>;
   readonly disk?: Partial<Config['disk']>;
   readonly siteDir?: string;

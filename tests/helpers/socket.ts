@@ -6,6 +6,7 @@ import {
   subprotocol,
   terminalServerMessage,
   type EventMessage,
+  type SessionView,
   type TerminalServerMessage,
 } from '../../sandbox-server/protocol/index.ts';
 import type { TestServer, TestSession } from './server.ts';
@@ -193,7 +194,16 @@ export async function untilReady(server: TestServer, session: TestSession): Prom
   using events = await openEvents(server, session, session.id);
   const last = await events.until('a ready session', () => {
     const message = events.messages.findLast((candidate) => candidate.type === 'session');
-    return message?.session.state === 'ready' || message?.session.state === 'failed' ? message : undefined;
+    // A test may have so short a session that it is ending by now.
+    const settled = ['ready', 'idle', 'expiring', 'failed'].includes(message?.session.state ?? '');
+    return settled ? message : undefined;
   });
   if (last.session.state === 'failed') throw new Error(`The session failed: ${JSON.stringify(last.session.failure)}`);
+}
+
+/** Waits on an event socket until the session is in that state, from now on. */
+export async function untilState(events: TestSocket<EventMessage>, state: SessionView['state']): Promise<void> {
+  const seen = events.messages.length;
+  const find = (message: EventMessage): boolean => message.type === 'session' && message.session.state === state;
+  await events.until(`the state ${state}`, () => events.messages.slice(Math.max(0, seen - 1)).find(find));
 }

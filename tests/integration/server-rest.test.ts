@@ -22,7 +22,7 @@ beforeAll(async () => {
   writeFileSync(join(site, 'lessons', 'one', 'index.html'), 'Lesson');
   writeFileSync(join(site, '_astro', 'a.Hash1234.js'), '1');
   base = await prepareBase(home);
-  server = new TestServer(base, { siteDir: site, session: { max: 2 } });
+  server = new TestServer(base, { siteDir: site, session: { max: 2, queue: 0 } });
   await server.start();
   session = await server.createSession();
   await untilReady(server, session);

@@ -219,9 +219,14 @@ export class DockerEngine implements Engine {
       : toRecord(found.Id, found.Config.Labels, found.State.Running, new Date(found.Created));
   }
 
-  async *followLog(id: string, signal: AbortSignal): AsyncGenerator<string> {
+  async *followLog(
+    id: string,
+    signal: AbortSignal,
+    { from }: { readonly from: 'start' | 'now' } = { from: 'start' },
+  ): AsyncGenerator<string> {
+    const tail = from === 'now' ? { tail: 0 } : {};
     const stream = await engineCall('read the log of the sandbox', () =>
-      this.#docker.getContainer(id).logs({ follow: true, stdout: true, stderr: true }),
+      this.#docker.getContainer(id).logs({ follow: true, stdout: true, stderr: true, ...tail }),
     );
     const source = stream as NodeJS.ReadableStream & { destroy(): void };
     const stop = (): void => {

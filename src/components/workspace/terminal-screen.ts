@@ -104,6 +104,11 @@ export class TerminalScreen {
     }
   }
 
+  /** Says something between the lines of the shell; not while a program has the whole screen. */
+  notify(text: string): void {
+    if (this.terminal.buffer.active.type === 'normal') this.terminal.write(`\r\n\u001b[33m${text}\u001b[0m\r\n`);
+  }
+
   /** Resolves when the shell asks for bracketed pastes, as one at its prompt does, or after two seconds. */
   promptSeen(): Promise<void> {
     const { terminal } = this;

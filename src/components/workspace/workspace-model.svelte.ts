@@ -223,6 +223,12 @@ export class WorkspaceModel {
       void this.refreshFiles();
       void this.#refreshImages();
       if (this.board.result === null) this.#restoreResult();
+      if (was === 'starting' && state.session.restoredFiles) {
+        this.notify(
+          'info',
+          'Your files from last time are back. “Start over” in the menu brings the lesson’s own again.',
+        );
+      }
     }
     if (state.kind === 'none') {
       this.board = emptyBoard(this.lab.checks);

@@ -1,0 +1,158 @@
+import type { Logger } from 'pino';
+import type { Engine, SandboxSpec, TerminalExec } from '../engines/engine.ts';
+import { BallastError } from '../protocol/index.ts';
+import { newSessionId } from './credentials.ts';
+import { openUnpacker, type Unpacker } from './start-files.ts';
+import { startSandbox } from './start-sandbox.ts';
+import { openSpareView } from './terminals.ts';
+import { whenStopped } from './when-stopped.ts';
+
+/** A learner who just came is served first; the next start waits this long. */
+const refillPauseMs = 2000;
+/** How long to wait before looking again whether a refill would disturb nobody. */
+const busyPauseMs = 5000;
+
+/** A sandbox that waits for a session. */
+export interface PooledSandbox {
+  /** The name that it and its data volume carry. */
+  readonly berth: string;
+  readonly id: string;
+  /** Waits for the files of a lab. */
+  readonly unpacker: Unpacker;
+  /** Waits to become the first terminal's view. */
+  readonly view: TerminalExec;
+}
+
+interface Waiting extends PooledSandbox {
+  readonly letGo: AbortController;
+}
+
+export interface SandboxPoolOptions {
+  readonly engine: Engine;
+  /** How many sandboxes wait; 0 for none. */
+  readonly size: number;
+  readonly startSeconds: number;
+  specFor(berth: string): SandboxSpec;
+  /** Whether a start now would slow nobody. */
+  mayRefill(): boolean;
+  readonly logger: Logger;
+}
+
+/** Sandboxes that are ready before anybody asks for one. */
+export class SandboxPool {
+  readonly #options: SandboxPoolOptions;
+  readonly #waiting: Waiting[] = [];
+  /** Berths that are being made or removed. */
+  readonly #underWay = new Set<string>();
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #filling: Promise<void> | null = null;
+
+  constructor(options: SandboxPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Sandboxes that could be claimed now. */
+  get ready(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether the things of that name are the pool's. */
+  holds(berth: string): boolean {
+    return this.#underWay.has(berth) || this.#waiting.some((sandbox) => sandbox.berth === berth);
+  }
+
+  /** Takes one out, for one session alone; null when there is none. A new one is made when that disturbs nobody. */
+  claim(): PooledSandbox | null {
+    const claimed = this.#waiting.shift() ?? null;
+    claimed?.letGo.abort();
+    this.refill();
+    return claimed;
+  }
+
+  /** Fills up what is missing, in the background, one at a time. */
+  refill(pauseMs = refillPauseMs): void {
+    if (this.#stop.signal.aborted || this.#timer !== undefined || this.#filling !== null) return;
+    if (this.#waiting.length >= this.#options.size) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#options.mayRefill()) {
+        this.refill(busyPauseMs);
+        return;
+      }
+      this.#filling = this.#add()
+        .then(() => refillPauseMs)
+        .catch((error: unknown) => {
+          if (!this.#stop.signal.aborted) this.#options.logger.warn({ err: error }, 'the pool could not be filled');
+          return busyPauseMs * 6;
+        })
+        .then((nextPauseMs) => {
+          this.#filling = null;
+          this.refill(nextPauseMs);
+        });
+    }, pauseMs);
+    this.#timer.unref();
+  }
+
+  async #add(): Promise<void> {
+    const { engine, startSeconds, logger } = this.#options;
+    const berth = newSessionId();
+    const { signal } = this.#stop;
+    this.#underWay.add(berth);
+    try {
+      const started = performance.now();
+      const { id } = await startSandbox(engine, this.#options.specFor(berth), {
+        timeoutMs: startSeconds * 1000,
+        signal,
+      });
+      try {
+        const [unpacker, view] = await Promise.all([openUnpacker(engine, id), openSpareView(engine, id)]);
+        signal.throwIfAborted();
+        this.#watch({ berth, id, unpacker, view, letGo: new AbortController() });
+      } catch (error) {
+        await engine.removeSandbox(id);
+        throw error;
+      }
+      logger.info({ ms: Math.round(performance.now() - started) }, 'a sandbox waits in the pool');
+    } finally {
+      this.#underWay.delete(berth);
+    }
+  }
+
+  /** One that dies while it waits is never given out. */
+  #watch(sandbox: Waiting): void {
+    const { engine, logger } = this.#options;
+    this.#waiting.push(sandbox);
+    const gone = (): void => {
+      const at = this.#waiting.indexOf(sandbox);
+      if (at === -1) return;
+      this.#waiting.splice(at, 1);
+      sandbox.letGo.abort();
+      logger.warn('a sandbox of the pool stopped by itself');
+      this.#remove(sandbox).catch((error: unknown) => {
+        logger.error({ err: error }, 'a sandbox of the pool could not be removed; the reaper tries again');
+      });
+      this.refill();
+    };
+    sandbox.unpacker.stdout.once('close', gone).resume();
+    void whenStopped(engine, sandbox.id, { signal: sandbox.letGo.signal, logger }).then((stopped) => {
+      if (stopped) gone();
+    });
+  }
+
+  async #remove({ berth, id, unpacker, view }: PooledSandbox): Promise<void> {
+    this.#underWay.add(berth);
+    unpacker.destroy();
+    view.destroy();
+    await this.#options.engine.removeSandbox(id).finally(() => this.#underWay.delete(berth));
+  }
+
+  /** Ends all that wait: they are nobody's. What cannot be removed now, the next server reaps. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new BallastError('shutting_down'));
+    clearTimeout(this.#timer);
+    const waiting = this.#waiting.splice(0);
+    for (const { letGo } of waiting) letGo.abort();
+    await Promise.allSettled([this.#filling, ...waiting.map((sandbox) => this.#remove(sandbox))]);
+  }
+}
