@@ -292,7 +292,9 @@ describe('what is handed in', { timeout: 300_000 }, () => {
     const outcomes = Object.fromEntries(
       all.map(({ name, result, refusal }) => [name, result?.outcome ?? refusal?.outcome]),
     );
-    expect(outcomes).toEqual({ hang: 'failed', bomb: 'failed', flood: 'failed', right: 'passed' });
+    // With every process of its sandbox taken, the engine in there may answer nobody: then there is no grade at all.
+    expect(['failed', 'ungradable']).toContain(outcomes['bomb']);
+    expect(outcomes).toMatchObject({ hang: 'failed', flood: 'failed', right: 'passed' });
     expect(all[0]?.result?.checks[0]?.actual).toContain('Time ran out after 25 seconds');
     expect(await base.engine.listSandboxes({ 'ballast.host': host })).toHaveLength(before);
   });

@@ -59,6 +59,7 @@ describe('without a session', () => {
       [
         'GET /api/health',
         'GET /api/labs',
+        'POST /api/grade',
         'POST /api/sessions',
         'GET /api/sessions/{id}',
         'DELETE /api/sessions/{id}',
