@@ -195,7 +195,8 @@ describe('what is handed in', { timeout: 300_000 }, () => {
       'hostname',
       "env | sort | tr '\\n' ' '",
       "tr '\\0' ' ' < /proc/1/cmdline",
-      'ls -d /proc/[0-9]* | wc -l',
+      // Without a pipe: whether its other end is counted would be a matter of luck.
+      'set -- /proc/[0-9]*; echo $#',
       "cat /proc/self/uid_map /proc/self/cgroup | sed -E 's/[0-9a-f]{64}/ID/g' | sha256sum",
       "sed -E 's/[0-9a-zA-Z]{20,}/ID/g; s/[0-9]+/N/g' /proc/self/mountinfo | sort | sha256sum",
       "cat /proc/self/mountinfo /proc/self/environ | grep -c -i -E 'grade|ballast-check|clean-room'",
