@@ -45,7 +45,7 @@ test('the lab fails on its starter, passes on the solution, and a reload finds t
     await expect(page.locator('[data-save="saved"]')).toBeVisible();
     await typeLine(page, 'docker build -t greeter . && touch built-again');
     await expect(page.getByTestId('file-built-again')).toBeVisible({ timeout: buildMs });
-    await page.getByTestId('run-checks').click();
+    // The image has changed: what was checked before is checked again by itself.
     for (const id of ['image-built', 'serves-http', 'small-image', 'non-root', 'nothing-extra', 'tests-in-stage']) {
       await expect(page.getByTestId(`check-${id}`)).toHaveAttribute('data-status', 'pass', { timeout: buildMs });
     }
