@@ -7,6 +7,9 @@ const integration = {
   fileParallelism: false,
 };
 
+// Long, or upset by what else uses the machine's disk and cores at the time: only `npm run test:full` runs these.
+const heavy = ['tests/security/disk.test.ts', 'tests/integration/cheating.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
@@ -21,11 +24,14 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['tests/contract/**/*.test.ts', 'tests/integration/**/*.test.ts'],
+          exclude: heavy,
           ...integration,
         },
       },
-      { test: { name: 'security', include: ['tests/security/**/*.test.ts'], ...integration } },
-      { test: { name: 'labs', include: ['tests/labs/**/*.test.ts'], ...integration, testTimeout: 1_200_000 } },
+      { test: { name: 'security', include: ['tests/security/**/*.test.ts'], exclude: heavy, ...integration } },
+      {
+        test: { name: 'labs', include: ['tests/labs/**/*.test.ts', ...heavy], ...integration, testTimeout: 1_200_000 },
+      },
     ],
   },
 });

@@ -55,7 +55,7 @@ async function main(): Promise<number> {
     await prepareFor({ withSite: true });
     tallies.push(await runVitest('Contract and integration tests', 'integration'));
     tallies.push(await runVitest('Attacks on sandboxes', 'security'));
-    if (full) tallies.push(await runVitest('Every lab: starter, solution and wrong cases', 'labs'));
+    if (full) tallies.push(await runVitest('Heavy tests: every lab and lesson, cheating, disk attacks, soak', 'labs'));
     tallies.push(await runPlaywright('Browser tests'));
   }
   const sum = total(tallies);
