@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { makeContents } from '../../tests/helpers/contents.ts';
 import { judgeBudget, parseBaseline, toBaseline } from './size-budget.ts';
 import type { SizeBaseline } from './size-budget.ts';
 import type { ImageContents, LayerEntry } from './image-reader.ts';
@@ -14,7 +15,7 @@ const entry = (path: string, sizeBytes: number): LayerEntry => ({
 
 function baselineOf(layers: readonly [string, number][], files: readonly [string, number][]): SizeBaseline {
   const image: ImageContents = {
-    id: 'sha256:1',
+    ...makeContents([]),
     ref: 'app',
     sizeBytes: layers.reduce((sum, [, bytes]) => sum + bytes, 0),
     layers: layers.map(([createdBy, sizeBytes]) => ({
@@ -26,25 +27,7 @@ function baselineOf(layers: readonly [string, number][], files: readonly [string
       opaque: [],
       packages: [],
     })),
-    config: {
-      user: '',
-      entrypoint: [],
-      cmd: [],
-      env: [],
-      workingDir: '',
-      exposedPorts: [],
-      labels: {},
-      volumes: [],
-      healthcheck: null,
-      stopSignal: '',
-      architecture: '',
-      os: '',
-    },
     merged: new Map(files.map(([path, bytes]) => [path, { entry: entry(path, bytes), layer: 0 }])),
-    text: new Map(),
-    history: [],
-    packages: [],
-    wastedBytes: 0,
   };
   return toBaseline(image);
 }
