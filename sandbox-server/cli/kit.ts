@@ -40,7 +40,7 @@ export async function kitExport(file: string): Promise<void> {
     version: ballastVersion(),
     engine,
     image,
-    store: { volume, recipe: await storeRecipe(refs), manifest },
+    store: { volume, recipe: await storeRecipe(refs, config), manifest },
     hostId,
     signal: interruption(),
   });

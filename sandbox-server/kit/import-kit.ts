@@ -68,7 +68,7 @@ class KitImport {
   /** Whether the kit is for this project and this machine, and there is room for it. Changes nothing. */
   async examine(progress: Progress): Promise<string> {
     const { manifest, file } = this.#kit;
-    const { root } = this.#options;
+    const { root, refs, config } = this.#options;
     const mismatch = (message: string, hint?: string): BallastError =>
       new BallastError('kit_mismatch', { message: `${file} ${message}`, ...(hint === undefined ? {} : { hint }) });
     const { architecture } = await this.#engine.info();
@@ -79,7 +79,7 @@ class KitImport {
       );
     const differs = [
       ...(manifest.sandboxImage === (await sandboxImageRef()) ? [] : ['the sandbox image']),
-      ...(manifest.store.recipe === (await storeRecipe(this.#options.refs)) ? [] : ['the base images']),
+      ...(manifest.store.recipe === (await storeRecipe(refs, config)) ? [] : ['the base images']),
       ...(manifest.site === (await siteState(root)).digest ? [] : ['the site']),
     ];
     if (differs.length > 0)
@@ -126,9 +126,16 @@ class KitImport {
     const { hostId: host, signal } = this.#options;
     const { sandboxImage: image, store } = this.#kit.manifest;
     const { volume, manifest } = await this.#store(progress);
-    if (manifest !== null) return 'here already';
-    // Half of a store, of a set-up or an import that was ended.
-    await engine.removeVolume(volume);
+    const has = (ref: string): boolean => manifest?.images.some((one) => one.ref === ref) === true;
+    if (manifest !== null && store.manifest.images.every(({ ref }) => has(ref))) return 'here already';
+    // A store with fewer images, or half of one, of a set-up or an import that was ended.
+    await engine.removeVolume(volume).catch((cause: unknown) => {
+      throw new BallastError('engine_failed', {
+        message: 'The base images that are here cannot be replaced: sandboxes use them.',
+        hint: 'Stop the server and end its sandboxes ("docker ps --filter label=ballast.kind"), then try again.',
+        cause,
+      });
+    });
     await engine.createVolume(volume, storeLabels(host, store.manifest.seed));
     try {
       const tar = this.#unpack('base-images.tar.zst', progress);

@@ -64,9 +64,7 @@ async function readExtraCa(config: Config): Promise<string> {
 }
 
 /** Settings that change where images come from: with another mirror, what could not be pulled is tried again. */
-type OriginSettings = Pick<Config, 'images' | 'registries'>;
-
-function originSettings(refs: readonly string[], { images, registries }: OriginSettings): readonly unknown[] {
+function originSettings(refs: readonly string[], { images, registries }: Config): readonly unknown[] {
   const mirrors = Object.entries(registries)
     .filter(([registry]) => refs.some((ref) => registryOf(ref) === registry))
     .map(([registry, { mirror, insecure }]) => [registry, mirror, insecure])
@@ -75,7 +73,7 @@ function originSettings(refs: readonly string[], { images, registries }: OriginS
 }
 
 /** Everything that decides what is in the store, as sixteen hex digits. */
-async function contentHash(refs: readonly string[], extraCa: string, config: OriginSettings): Promise<string> {
+async function contentHash(refs: readonly string[], extraCa: string, config: Config): Promise<string> {
   const hash = createHash('sha256').update(
     JSON.stringify([layoutVersion, refs, extraCa, ...originSettings(refs, config)]),
   );
@@ -87,11 +85,6 @@ async function contentHash(refs: readonly string[], extraCa: string, config: Ori
     for (const [name, content] of await contextFiles(folder)) hash.update(`${folder}/${name}\0`).update(content);
   }
   return hash.digest('hex').slice(0, 16);
-}
-
-/** Labels of a store's volume. @param seed as in its manifest */
-export function storeLabels(host: string, seed: string): Readonly<Record<string, string>> {
-  return { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed };
 }
 
 /** One preparation of one store; its methods share what they all need. */
@@ -114,13 +107,6 @@ class StorePreparation {
     this.#extraCa = content.extraCa;
     this.#hash = content.hash;
     this.volume = `ballast-store-${content.hash}`;
-  }
-
-  static async of(engine: Engine, options: PrepareStoreOptions): Promise<StorePreparation> {
-    const refs = [...new Set(options.refs.map(withTag))];
-    const extraCa = await readExtraCa(options.config);
-    const hash = await contentHash(refs.toSorted(), extraCa, options.config);
-    return new StorePreparation(engine, options, { refs, extraCa, hash });
   }
 
   get #cacheFile(): string {
@@ -214,12 +200,13 @@ class StorePreparation {
     }
   }
 
-  /** The manifest of the volume if it is whole; null when it is not there or half-made. Waits for another set-up. */
+  /** What a whole store says of itself; null when there is none. Waits for another set-up. */
   async find(): Promise<StoreManifest | null> {
     await this.#settleOthers();
     return this.#find();
   }
 
+  /** The manifest of the volume if it is whole; null when it is not there or half-made. */
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
     if (labels === null) return null;
@@ -255,7 +242,7 @@ class StorePreparation {
     const known = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
     if (known !== undefined) return known;
     const seed = randomBytes(8).toString('hex');
-    const labels = storeLabels(this.#options.host, seed);
+    const labels = { 'ballast.kind': 'store', 'ballast.host': this.#options.host, [seedLabel]: seed };
     await this.#engine.removeVolume(this.volume);
     await this.#engine.createVolume(this.volume, labels);
     return seed;
@@ -309,6 +296,20 @@ class StorePreparation {
   }
 }
 
+/**
+ * Have the volume with every base image, ready to be mounted by sandboxes. Filled once for each content of the
+ * catalogue; found again in an instant.
+ * @throws BallastError setup_failed, images_missing, disk_full, sandbox_failed and the like.
+ */
+export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
+  const refs = [...new Set(options.refs.map(withTag))];
+  const extraCa = await readExtraCa(options.config);
+  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
+  const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
+  const manifest = await preparation.obtain();
+  return { volume: preparation.volume, images: manifest.images };
+}
+
 /** The place of a store: whether or not it is there. */
 export interface StorePlace {
   readonly volume: string;
@@ -321,22 +322,20 @@ export interface StorePlace {
  * @throws BallastError of the engine
  */
 export async function findStore(engine: Engine, options: PrepareStoreOptions): Promise<StorePlace> {
-  const preparation = await StorePreparation.of(engine, options);
+  const refs = [...new Set(options.refs.map(withTag))];
+  const extraCa = await readExtraCa(options.config);
+  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
+  const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   return { volume: preparation.volume, manifest: await preparation.find() };
 }
 
 /** Hash of what in the project decides what is in a store; settings of this machine (mirrors, authorities) left out. */
-export async function storeRecipe(refs: readonly string[]): Promise<string> {
-  return contentHash([...new Set(refs.map(withTag))].sort(), '', { images: 'auto', registries: {} });
+export async function storeRecipe(refs: readonly string[], config: Config): Promise<string> {
+  const refsOnce = [...new Set(refs.map(withTag))].sort();
+  return contentHash(refsOnce, '', { ...config, images: 'auto', registries: {} });
 }
 
-/**
- * Have the volume with every base image, ready to be mounted by sandboxes. Filled once for each content of the
- * catalogue; found again in an instant.
- * @throws BallastError setup_failed, images_missing, disk_full, sandbox_failed and the like.
- */
-export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
-  const preparation = await StorePreparation.of(engine, options);
-  const manifest = await preparation.obtain();
-  return { volume: preparation.volume, images: manifest.images };
+/** Labels of a store's volume. @param seed as in its manifest */
+export function storeLabels(host: string, seed: string): Readonly<Record<string, string>> {
+  return { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed };
 }
