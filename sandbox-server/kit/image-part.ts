@@ -51,7 +51,7 @@ export async function inspectImageArchive(archive: Readable, ref: string): Promi
       entry.resume();
       continue;
     }
-    if (seen.has(name) || entry.header.type !== 'file' || (entry.header.size ?? 0) > maxDocumentBytes)
+    if (seen.has(name) || entry.header.type !== 'file' || entry.header.size > maxDocumentBytes)
       throw wrong(`${name} is there twice, or is no plain file`);
     seen.add(name);
     const chunks: Buffer[] = [];

@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { extract, pack } from 'tar-stream';
 import { KitError } from '../../bin/kit-file.mjs';
 import type { SiteState } from '../setup/build-site.ts';
@@ -61,9 +61,7 @@ async function readSite(source: Readable, onFile: (path: string, content: Readab
 
 /** @throws KitError kit_damaged for a site with paths out of its folder, links and the like. Changes nothing. */
 export async function inspectSite(source: Readable): Promise<void> {
-  await readSite(source, async (_path, content) => {
-    for await (const _chunk of content) continue;
-  });
+  await readSite(source, (_path, content) => finished(content.resume()));
 }
 
 /** Put the site in place of the one that is there, once it is whole. */
