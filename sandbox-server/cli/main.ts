@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
 import { grade } from './grade.ts';
 import { kitExport, kitImport } from './kit.ts';
+import { measure } from './measure.ts';
 import { report } from './report.ts';
 import { setup } from './setup.ts';
 import { start } from './start.ts';
@@ -80,6 +81,8 @@ program
   .description('prove each lab: its starter fails, its solution passes, each wrong case is caught')
   .argument('[labs...]', 'ids of the labs; all without')
   .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
+  .option('--only <cases...>', 'prove these alone: "starter", "solution", names of wrong cases; for one lab')
+  .addOption(new Option('--format <format>', 'how to print the proofs').choices(['text', 'json']).default('text'))
   .action(verify);
 program
   .command('budget')
@@ -102,6 +105,10 @@ kit
   .description('bring what is in such a file to this machine; nothing is fetched')
   .argument('<file>', 'file that "ballast kit export" wrote')
   .action(kitImport);
+program
+  .command('measure')
+  .description('measure what lessons quote, by measurements/recipes.yaml, into measurements/results.json')
+  .action(measure);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')
