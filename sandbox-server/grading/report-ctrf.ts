@@ -76,11 +76,7 @@ function testsOf(lab: string, { name, result, refusal, durationMs }: Graded): Ct
     rawStatus: check.status,
     suite,
     ...details(check),
-    extra: {
-      id: check.id,
-      points: check.points,
-      ...(check.errorId === undefined ? {} : { errorId: check.errorId }),
-    },
+    extra: { id: check.id, points: check.points },
   }));
 }
 
