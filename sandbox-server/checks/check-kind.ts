@@ -12,6 +12,11 @@ export interface CheckContext {
   readonly labDir: string;
   /** `clean-room` builds images itself, `live` judges what the learner has built. */
   readonly mode: 'live' | 'clean-room';
+  /**
+   * Verdicts of this sandbox that hold as long as what they were judged by has not changed; a kind that keeps one here
+   * names all of that in its key. Only live sessions have it.
+   */
+  readonly remembered?: Map<string, Verdict>;
   /** Aborts when the check's time is up or the caller has gone. */
   readonly signal: AbortSignal;
 }
@@ -30,6 +35,8 @@ export interface CheckKind<Parameters> {
   /** One sentence for lab authors. */
   readonly summary: string;
   readonly schema: z.ZodType<Parameters>;
+  /** Whether it measures time or the cache, so that nothing else of ours may go on in the sandbox meanwhile. */
+  readonly alone?: boolean;
   /** Longest time one run may take, in ms. */
   readonly timeoutMs: number;
   run(parameters: Parameters, context: CheckContext): Promise<Verdict>;

@@ -30,6 +30,7 @@ export const healthcheck: CheckKind<Parameters> = {
   name: 'healthcheck',
   summary: 'The image declares a health check, which turns healthy, and unhealthy when the service hangs.',
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, noticesFailure } = parameters;

@@ -31,6 +31,7 @@ export interface RegisteredKind {
   readonly summary: string;
   readonly schema: z.ZodType;
   readonly timeoutMs: number;
+  readonly alone: boolean;
   /** `parameters` are those of lab.yaml, as written. */
   run(parameters: unknown, context: CheckContext): Promise<Verdict>;
 }
@@ -39,12 +40,13 @@ export type CheckKinds = ReadonlyMap<string, RegisteredKind>;
 
 /** Make a kind fit the table. */
 export function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKind {
-  const { name, summary, schema, timeoutMs } = kind;
+  const { name, summary, schema, timeoutMs, alone = false } = kind;
   return {
     name,
     summary,
     schema,
     timeoutMs,
+    alone,
     run: (parameters, context) => kind.run(schema.parse(parameters), context),
   };
 }

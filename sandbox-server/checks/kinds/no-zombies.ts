@@ -43,6 +43,7 @@ export const noZombies: CheckKind<z.output<typeof schema>> = {
   name: 'no-zombies',
   summary: 'The first process of the container waits for those that others leave behind: none stays as a zombie.',
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, port, requests, exec, watch } = parameters;

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint, timeoutHint } from '../build-hints.ts';
+import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
@@ -29,15 +30,17 @@ export const stageFails: CheckKind<Parameters> = {
   async run(parameters, context) {
     const { target, context: folder, dockerfile, replace, text } = parameters;
     const expected = `"docker build --target ${target}" succeeds as it is, and fails when ${replace} is broken.`;
-    const wrong = await withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
-      const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
-      const good = judgeGood(await dockerBuild(context.shell, request));
-      if (good !== undefined) return good;
-      await copy.write(replace, text);
-      return judgeBroken(await dockerBuild(context.shell, request), parameters);
+    return whileUnchanged(context, ['stage-fails', parameters], { folder, dockerfile, target }, async () => {
+      const wrong = await withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+        const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
+        const good = judgeGood(await dockerBuild(context.shell, request));
+        if (good !== undefined) return good;
+        await copy.write(replace, text);
+        return judgeBroken(await dockerBuild(context.shell, request), parameters);
+      });
+      if ('actual' in wrong) return { status: 'fail', expected, ...wrong };
+      return { status: 'pass', expected, actual: `It does: ${wrong.step} fails.` };
     });
-    if ('actual' in wrong) return { status: 'fail', expected, ...wrong };
-    return { status: 'pass', expected, actual: `It does: ${wrong.step} fails.` };
   },
 };
 

@@ -23,6 +23,7 @@ export const stopsInTime: CheckKind<Parameters> = {
   name: 'stops-in-time',
   summary: 'A container of the image ends soon after SIGTERM, with exit code 0.',
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, port, within, exitCode } = parameters;

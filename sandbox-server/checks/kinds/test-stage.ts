@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint } from '../build-hints.ts';
+import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure } from '../build-log.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
@@ -39,14 +40,16 @@ export const testStage: CheckKind<Parameters> = {
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
-    const { target } = parameters;
+    const { target, context: folder, dockerfile } = parameters;
     const expected = `"docker build --target ${target}" runs the tests: it passes as they are, and fails when one is broken.`;
-    const judged = await judge(parameters, context);
-    if ('failingStep' in judged) {
-      const actual = `It does: with a broken test, ${judged.failingStep} fails and so does the build.`;
-      return { status: 'pass', expected, actual };
-    }
-    return { status: 'fail', expected, ...judged };
+    return whileUnchanged(context, ['test-stage', parameters], { folder, dockerfile, target }, async () => {
+      const judged = await judge(parameters, context);
+      if ('failingStep' in judged) {
+        const actual = `It does: with a broken test, ${judged.failingStep} fails and so does the build.`;
+        return { status: 'pass', expected, actual };
+      }
+      return { status: 'fail', expected, ...judged };
+    });
   },
 };
 
