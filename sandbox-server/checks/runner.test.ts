@@ -30,6 +30,7 @@ const kinds = new Map(
     const kind: CheckKind<Record<string, never>> = {
       name,
       summary: '',
+      docs: { looksAt: '', example: '', fails: '' },
       schema: z.strictObject({}),
       timeoutMs: 100,
       run: (_, { signal }) => run(signal),
@@ -136,6 +137,7 @@ it('judges at the same time what does not need one another, and gives the result
     register({
       name: '',
       summary: '',
+      docs: { looksAt: '', example: '', fails: '' },
       schema: z.strictObject({}),
       timeoutMs: 5000,
       alone,

@@ -82,7 +82,7 @@ export function createArchiveImageReader(
     return memory.reading(
       names,
       async (known) => {
-        const parsed = names.flatMap((name) => known.get(name) ?? []);
+        const parsed = names.map((name) => known.get(name)).filter((value) => value !== undefined);
         return parsed.length < names.length ? readArchive(known) : { layout: told, parsed };
       },
       signal,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,8 +140,8 @@ describe('what is known on disk', () => {
   });
 
   it('is thrown away past the limit, what was not used for longest first', async () => {
-    const bytes = (): Buffer => Buffer.from(sha256(String(Math.random())).repeat(2));
-    const files = new LayerFiles(folder, 1000);
+    const bytes = (): Buffer => randomBytes(200);
+    const files = new LayerFiles(folder, 800);
     for (const name of ['a', 'b', 'c']) await files.set('layer', name, bytes());
     await files.get('layer', 'a');
     for (const name of ['d', 'e', 'f', 'g']) await files.set('layer', name, bytes());

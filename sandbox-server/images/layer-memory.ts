@@ -62,13 +62,13 @@ export class LayerMemory<Value> {
     signal?: AbortSignal,
   ): Promise<Result> {
     const others = names.flatMap((name) => this.#beingRead.get(name) ?? []);
-    if (others.length > 0) await waitFor(Promise.allSettled(others), signal);
-    const known = await this.find(names);
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const mine = names.filter((name) => !known.has(name) && !this.#beingRead.has(name));
+    // Before anything is waited for: whoever comes next must find it. So nobody waits for one who came later.
+    const mine = names.filter((name) => this.#cache.get(name) === undefined && !this.#beingRead.has(name));
     for (const name of mine) this.#beingRead.set(name, promise);
     try {
-      return await read(known);
+      if (others.length > 0) await waitFor(Promise.allSettled(others), signal);
+      return await read(await this.find(names));
     } finally {
       for (const name of mine) this.#beingRead.delete(name);
       resolve(undefined);

@@ -23,6 +23,14 @@ const bundles = [
 export const caCertificates: CheckKind<z.output<typeof schema>> = {
   name: 'ca-certificates',
   summary: 'The image has a bundle of CA certificates where programs look for it, with enough that are valid now.',
+  docs: {
+    looksAt:
+      'The bundle at the paths where OpenSSL and Go look; its certificates are parsed and their dates compared with today.',
+    example: `image: greeter
+min: 50`,
+    fails: 'Says which paths were looked at, and how many certificates are valid, expired and broken.',
+    limits: 'That a program uses the bundle shows only in a call: see `tls-call`.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, min }, context) {

@@ -35,6 +35,15 @@ const buildTimeoutMs = 300_000;
 export const cache: CheckKind<Parameters> = {
   name: 'cache',
   summary: 'After a change to a given file, certain steps of the build come from the cache and others run.',
+  docs: {
+    looksAt: `Two builds of a copy of the context with one file changed between them: BuildKit's progress tells which steps came from the cache.`,
+    example: `change: main.txt
+append: "\\n# changed\\n"
+cached: [RUN cp /src/deps.txt]
+runs: [RUN cp /src/main.txt]`,
+    fails: 'Names the step that ran anew and the COPY that spoiled it, or the step that the change does not reach.',
+    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+  },
   schema,
   alone: true,
   timeoutMs: 2 * buildTimeoutMs + 60_000,

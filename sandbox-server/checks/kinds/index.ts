@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import type { CheckContext, CheckKind, KindDocs, Verdict } from '../check-kind.ts';
 import { caCertificates } from './ca-certificates.ts';
 import { cache } from './cache.ts';
 import { commandOutput } from './command-output.ts';
@@ -29,6 +29,7 @@ import { timeZoneData } from './time-zone-data.ts';
 export interface RegisteredKind {
   readonly name: string;
   readonly summary: string;
+  readonly docs: KindDocs;
   readonly schema: z.ZodType;
   readonly timeoutMs: number;
   readonly alone: boolean;
@@ -40,10 +41,11 @@ export type CheckKinds = ReadonlyMap<string, RegisteredKind>;
 
 /** Make a kind fit the table. */
 export function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKind {
-  const { name, summary, schema, timeoutMs, alone = false } = kind;
+  const { name, summary, docs, schema, timeoutMs, alone = false } = kind;
   return {
     name,
     summary,
+    docs,
     schema,
     timeoutMs,
     alone,

@@ -25,6 +25,16 @@ const buildTimeoutMs = 300_000;
 export const stageFails: CheckKind<Parameters> = {
   name: 'stage-fails',
   summary: 'A stage builds with the files as they are, and its build fails when a given file is broken.',
+  docs: {
+    looksAt:
+      'Two builds of the stage in a copy of the context: as it is it must pass, with one file replaced it must fail, in that stage.',
+    example: `target: lint
+replace: main.txt
+text: FIXME`,
+    fails:
+      'Says that it still builds with the broken file, that it fails elsewhere, or for another reason, with the failing step.',
+    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+  },
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
