@@ -24,6 +24,7 @@ import { staticBinary } from './static-binary.ts';
 import { stopsInTime } from './stops-in-time.ts';
 import { testStage } from './test-stage.ts';
 import { timeZoneData } from './time-zone-data.ts';
+import { tlsCall } from './tls-call.ts';
 
 /** A kind of check whose parameters are validated on the way in, so that kinds of any parameters fit one table. */
 export interface RegisteredKind {
@@ -64,6 +65,7 @@ export function checkKinds(): CheckKinds {
     register(packageCount),
     register(staticBinary),
     register(caCertificates),
+    register(tlsCall),
     register(timeZoneData),
     register(fileContent),
     register(labels),
