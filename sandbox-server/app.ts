@@ -18,6 +18,7 @@ import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
 import { gradeRoutes } from './http/grade-routes.ts';
+import { imageRoutes } from './http/image-routes.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
@@ -197,10 +198,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
 
   generalRoutes(app, { engine, manager, labs, baseImages, version: dependencies.version });
+  imageRoutes(app, { guard, baseImages });
   sessionRoutes(app, {
     manager,
     guard,
-    baseImages,
     checks,
     startsPerMinute: config.session.startsPerMinute,
   });
