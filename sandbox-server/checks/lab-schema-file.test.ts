@@ -55,6 +55,6 @@ it.each([...checkKinds().values()])(
     const parsed = kind.schema.safeParse(parse(kind.docs.example));
     expect(parsed.success ? '' : parsed.error.message).toBe('');
     const page = kindPages(new Map([[kind.name, kind]])).get(`${kind.name}.md`) ?? '';
-    expect(page).not.toMatch(/\|  \|$/m);
+    expect(page).not.toMatch(/\| {2}\|$/m);
   },
 );
