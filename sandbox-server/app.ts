@@ -211,6 +211,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
       storeVolume: prepared.store.volume,
       hostId: dependencies.hostId,
       limits: config.sandbox,
+      disk: { ...config.disk, diskBytes: config.sandbox.diskBytes },
       startTimeoutMs: config.sandbox.startSeconds * 1000,
     },
     logger,

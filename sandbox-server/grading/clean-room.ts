@@ -13,6 +13,7 @@ import type { JudgeOptions } from './run-checks-in-time.ts';
 import { packSubmission } from './submission.ts';
 import { createTidier } from './tidy-engine.ts';
 import type { Submission } from './submission.ts';
+import { watchDisk, type DiskLimits } from './watch-disk.ts';
 
 /** What it takes to make a grading sandbox. */
 export interface GraderOptions {
@@ -25,6 +26,7 @@ export interface GraderOptions {
   readonly hostId: string;
   /** The server's own limits; the lab may change them. */
   readonly limits: SandboxLimits;
+  readonly disk: DiskLimits;
   /** Longest wait for the sandbox to become ready, in ms. */
   readonly startTimeoutMs: number;
   readonly onStage?: Progress;
@@ -68,6 +70,7 @@ export async function withCleanRoom<Result>(
     },
     {
       timeoutMs: options.startTimeoutMs,
+      lease: true,
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
       ...(signal === undefined ? {} : { signal }),
     },
@@ -81,7 +84,13 @@ export async function withCleanRoom<Result>(
         await tidy();
         await placeFiles(shell, labDir, files, signal);
         const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
-        return runChecksInTime(lab, context, judging, signal);
+        const end = new AbortController();
+        try {
+          const passed = watchDisk(engine, id, options.disk, end.signal);
+          return await runChecksInTime(lab, context, judging, { signal, passed });
+        } finally {
+          end.abort();
+        }
       },
     });
   } finally {

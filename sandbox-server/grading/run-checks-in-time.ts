@@ -2,6 +2,7 @@ import { runChecks } from '../checks/index.ts';
 import type { RunChecksOptions } from '../checks/index.ts';
 import type { Lab } from '../labs/index.ts';
 import type { CheckResult, LabResult } from '../protocol/index.ts';
+import { LimitPassed } from './watch-disk.ts';
 
 export interface JudgeOptions extends Pick<RunChecksOptions, 'kinds' | 'onStart' | 'onResult' | 'onError'> {
   /** Longest time that building and judging may take, in ms; what is not judged by then has failed. */
@@ -11,21 +12,20 @@ export interface JudgeOptions extends Pick<RunChecksOptions, 'kinds' | 'onStart'
 type Context = Parameters<typeof runChecks>[1];
 
 /**
- * `runChecks`, with a limit on the time of all checks together. A submission that uses it up has failed the check that
- * was being judged and the ones after it: it hangs, or means to, and is not owed a retry.
+ * `runChecks`, with limits on the time and the disk of all checks together. A submission that passes one has failed the
+ * check that was being judged and the ones after it: it hangs or fills the disk, or means to, and is not owed a retry.
+ * @param signals.signal ends it from outside
+ * @param signals.passed aborted with LimitPassed by who watches the disk; with anything else, that is thrown
  */
 export async function runChecksInTime(
   lab: Pick<Lab, 'id' | 'checks'>,
   context: Context,
   options: JudgeOptions,
-  signal: AbortSignal | undefined,
+  { signal, passed }: { readonly signal: AbortSignal | undefined; readonly passed: AbortSignal },
 ): Promise<LabResult> {
   const { timeoutMs, ...running } = options;
-  if (timeoutMs === undefined)
-    return runChecks(lab, context, { ...running, ...(signal === undefined ? {} : { signal }) });
-
+  const limit = timeoutMs === undefined ? passed : AbortSignal.any([passed, AbortSignal.timeout(timeoutMs)]);
   const started = performance.now();
-  const limit = AbortSignal.timeout(timeoutMs);
   const judged: CheckResult[] = [];
   let order: readonly string[] = [];
   try {
@@ -46,7 +46,9 @@ export async function runChecksInTime(
     });
   } catch (error) {
     if (!limit.aborted || signal?.aborted === true) throw error;
-    const left = order.slice(judged.length).map((id, index) => outOfTime(lab, id, index === 0, timeoutMs));
+    const why = passedLimit(limit.reason, timeoutMs ?? 0);
+    const ranMs = Math.round(performance.now() - started);
+    const left = order.slice(judged.length).map((id, index) => pastLimit(lab, id, why, index === 0 ? ranMs : null));
     for (const result of left) running.onResult?.(result);
     const checks = [...judged, ...left];
     const points = (results: readonly CheckResult[]): number => results.reduce((sum, result) => sum + result.points, 0);
@@ -63,19 +65,30 @@ export async function runChecksInTime(
   }
 }
 
-function outOfTime(lab: Pick<Lab, 'checks'>, id: string, running: boolean, timeoutMs: number): CheckResult {
-  const check = lab.checks.find((one) => one.id === id);
+/** @throws the reason where it is no fault of the submission */
+function passedLimit(reason: unknown, timeoutMs: number): LimitPassed {
+  if (reason instanceof LimitPassed) return reason;
+  if (!(reason instanceof DOMException)) throw reason;
   const limit = `${String(Math.round(timeoutMs / 1000))} seconds`;
+  return new LimitPassed({
+    expected: `The submission is built and judged within ${limit}.`,
+    actual: `Time ran out after ${limit}.`,
+    hint: 'Look for a build step, a test or a service that never ends.',
+  });
+}
+
+/** @param ranMs of the check that was being judged; null for those after it */
+function pastLimit(lab: Pick<Lab, 'checks'>, id: string, why: LimitPassed, ranMs: number | null): CheckResult {
+  const check = lab.checks.find((one) => one.id === id);
+  const running = ranMs !== null;
   return {
     id,
     title: check?.title ?? id,
     points: check?.points ?? 0,
     status: running ? 'fail' : 'skip',
-    expected: running ? `The submission is built and judged within ${limit}.` : '',
-    actual: running
-      ? `Time ran out after ${limit}: this check was still going on and was stopped.`
-      : `Not looked at: time ran out after ${limit}.`,
-    hint: running ? 'Look for a build step, a test or a service that never ends.' : '',
-    durationMs: running ? timeoutMs : 0,
+    expected: running ? why.expected : '',
+    actual: running ? `${why.message} This check was still going on and was stopped.` : `Not looked at. ${why.message}`,
+    hint: running ? why.hint : '',
+    durationMs: ranMs ?? 0,
   };
 }

@@ -9,6 +9,7 @@ export function graderOf({ engine, prepared, config }: Base, host: string): Grad
     storeVolume: prepared.store.volume,
     hostId: host,
     limits: config.sandbox,
+    disk: { ...config.disk, diskBytes: config.sandbox.diskBytes },
     startTimeoutMs: config.sandbox.startSeconds * 1000,
   };
 }
