@@ -11,8 +11,7 @@ import { configSchema } from '../../sandbox-server/config.ts';
 import { formatProof, verifyLab } from '../../sandbox-server/grading/index.ts';
 import { loadLabs } from '../../sandbox-server/labs/index.ts';
 import { prepareStore, type PreparedStore } from '../../sandbox-server/setup/prepare-store.ts';
-import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
-import { graderOf } from '../helpers/clean-room.ts';
+import { graderOf, openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { FaultyProxy } from '../helpers/faulty-proxy.ts';
 import { OfficialImages } from '../helpers/official-images.ts';
 import { findRegistryServer, openTestNetwork, TestRegistry, type TestNetwork } from '../helpers/registry.ts';
@@ -42,26 +41,13 @@ describe.skipIf('missing' in server)('labs on official images from a registry', 
   });
   afterAll(async () => {
     const { engine } = base;
-    for (const { id } of await engine.listSandboxes({ 'ballast.host': host })) await engine.removeSandbox(id);
+    await removeSandboxes(base, host);
     for (const volume of await engine.listVolumes({ 'ballast.host': host })) await engine.removeVolume(volume);
     await proxy[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
     await network[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  /** A sandbox on a store, and what docker says in it. */
-  async function sandboxOn(storeVolume: string) {
-    const { engine, prepared, config } = base;
-    const spec = { kind: 'sandbox', host, image: prepared.image, storeVolume, limits: config.sandbox } as const;
-    const session = `official${storeVolume.slice(-8)}`;
-    const { id } = await startSandbox(
-      engine,
-      { ...spec, session, network: 'none', hostname: 'sandbox', env: {} },
-      { timeoutMs: 60_000 },
-    );
-    return { id, in: new Seeder(engine, id) };
-  }
 
   it('fill a store: every image is pulled, none is an equivalent', async () => {
     const passwordFile = join(folder, 'password');
@@ -71,7 +57,7 @@ describe.skipIf('missing' in server)('labs on official images from a registry', 
     const registries = Object.fromEntries(refs.map(registryOf).map((name) => [name, { mirror: mirror(name), auth }]));
     const config = configSchema.parse({ ...base.config, home: join(folder, 'home'), images: 'pull', registries });
 
-    const { id } = await sandboxOn(base.prepared.store.volume);
+    const { id } = await openSandbox(base, host);
     const official = new OfficialImages(registry, folder);
     for (const ref of refs) {
       const save = await base.engine.exec(id, { argv: ['/usr/bin/docker', 'save', ref] });
@@ -94,8 +80,8 @@ describe.skipIf('missing' in server)('labs on official images from a registry', 
     expect(store.images.map(({ ref, origin }) => `${ref} ${origin}`).sort()).toEqual(
       refs.map((ref) => `${ref} official`).sort(),
     );
-    const using = await sandboxOn(store.volume);
-    const inspected = await using.in.run(['/usr/bin/docker', 'image', 'inspect', ...refs]);
+    const using = await openSandbox(base, host, store.volume);
+    const inspected = await new Seeder(base.engine, using.id).run(['/usr/bin/docker', 'image', 'inspect', ...refs]);
     expect(inspected).not.toContain('ballast.');
     for (const { RootFS } of JSON.parse(inspected) as { RootFS: { Layers: string[] } }[])
       expect(RootFS.Layers.length).toBeGreaterThan(1);
