@@ -70,7 +70,6 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     storeVolume: prepared.store.volume,
     hostId,
     limits: config.sandbox,
-    disk: { ...config.disk, diskBytes: config.sandbox.diskBytes },
     startTimeoutMs: config.sandbox.startSeconds * 1000,
     signal: interruption(),
   };

@@ -13,7 +13,6 @@ export function graderOf({ engine, prepared, config }: Base, host: string): Grad
     storeVolume: prepared.store.volume,
     hostId: host,
     limits: config.sandbox,
-    disk: { ...config.disk, diskBytes: config.sandbox.diskBytes },
     startTimeoutMs: config.sandbox.startSeconds * 1000,
   };
 }

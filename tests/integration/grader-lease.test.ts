@@ -7,27 +7,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { projectRoot } from '../../sandbox-server/cli/project.ts';
 import type { SandboxRecord } from '../../sandbox-server/engines/engine.ts';
-import { gradeSubmission } from '../../sandbox-server/grading/index.ts';
-import type { Lab } from '../../sandbox-server/labs/index.ts';
 import { reapEnded } from '../../sandbox-server/sessions/reap-ended.ts';
 import { readHostId } from '../../sandbox-server/setup/host-id.ts';
-import { makeTar } from '../helpers/archives.ts';
-import { graderOf } from '../helpers/clean-room.ts';
 import { prepareBase, type Base } from '../helpers/server.ts';
-import { Readable } from 'node:stream';
 
-const mebibyte = 1024 ** 2;
 const home = mkdtempSync(join(tmpdir(), 'ballast-guard-'));
 const hostId = readHostId(home);
 let base: Base;
-let lab: Lab;
 
 beforeAll(async () => {
   base = await prepareBase(home);
-  const whole = base.labs.get('multi-stage-go');
-  if (whole === undefined) throw new Error('The lab multi-stage-go is missing.');
-  const checks = whole.checks.filter(({ kind }) => kind === 'image-built' || kind === 'image-size');
-  lab = { ...whole, checks, protected: [] };
 });
 afterAll(() => {
   rmSync(home, { recursive: true, force: true });
@@ -43,28 +32,6 @@ async function until<Value>(look: () => Promise<Value | null | undefined>): Prom
     await delay(50);
   }
 }
-
-it('a submission that fills the disk has failed, and leaves nothing there', async () => {
-  const dockerfile = 'FROM golang:1.24\nRUN dd if=/dev/zero of=/fill bs=1M count=20000\n';
-  const result = await gradeSubmission(
-    lab,
-    { tar: Readable.from([await makeTar([['Dockerfile', dockerfile]])]) },
-    {
-      ...graderOf(base, hostId),
-      kinds: base.kinds,
-      disk: { diskBytes: 300 * mebibyte, reserveBytes: 0, checkSeconds: 0.1 },
-    },
-  );
-  expect(result.outcome).toBe('failed');
-  const [built, ...others] = result.checks;
-  expect(built).toMatchObject({
-    status: 'fail',
-    expected: expect.stringContaining('within 315 MB of disk') as string,
-    actual: expect.stringMatching(/It took .* of the disk when it was stopped; 315 MB are allowed/) as string,
-  });
-  expect(others.map(({ status }) => status)).toEqual(others.map(() => 'skip'));
-  expect(await graders()).toEqual([]);
-});
 
 it('a grader stops when its process is killed and is removed then; one at work stays', async () => {
   const child = spawn(
