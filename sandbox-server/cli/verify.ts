@@ -15,9 +15,7 @@ const jobsFor = ({ sandbox }: Config): number =>
 export async function verify(ids: readonly string[], options: { readonly jobs?: number }): Promise<void> {
   const environment = await prepareFor({
     withSite: false,
-    onLabs: (labs) => {
-      for (const id of ids) findLab(labs, id);
-    },
+    onLabs: (labs) => (ids.length === 0 ? [...labs.values()] : ids.map((id) => findLab(labs, id))),
   });
   const jobs = options.jobs ?? jobsFor(environment.config);
   const grader = graderOptions(environment);
