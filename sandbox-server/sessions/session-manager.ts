@@ -1,24 +1,26 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import type { Engine, SandboxRecord } from '../engines/engine.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError, type ErrorBody } from '../protocol/index.ts';
 import type { SavedFilesStore } from '../store/saved-files-store.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
-import { assess, estimateWait, measureHost, startsAtOnce, type HostRoom, type Verdict } from './admission.ts';
-import { hashToken, newSessionId, newToken, tokenMatches } from './credentials.ts';
+import { AdmissionDesk } from './admission-desk.ts';
+import { measureHost, startsAtOnce } from './admission.ts';
+import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { missingImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
 import type { BaseImage } from './list-images.ts';
-import { reapLeftovers } from './reap-leftovers.ts';
 import { SandboxPool } from './sandbox-pool.ts';
 import { SandboxStarts } from './sandbox-starts.ts';
 import { SavedFiles } from './saved-files.ts';
+import { SessionBook } from './session-book.ts';
 import { SessionClock, type Standing } from './session-clock.ts';
 import { isLive } from './session-status.ts';
 import { Session } from './session.ts';
-import { refreshTerminals } from './terminals.ts';
+import { takeUpSessions } from './take-up-sessions.ts';
 import { WaitingLine } from './waiting-line.ts';
 import { whenStopped } from './when-stopped.ts';
 import { endingNotice, engineEnded, farewell } from './words.ts';
@@ -26,10 +28,6 @@ import { endingNotice, engineEnded, farewell } from './words.ts';
 const minuteMs = 60_000;
 /** A sandbox that stops again within this is not started a third time. */
 const revivalPauseMs = 60_000;
-/** How often what nobody owns is looked for. */
-const reapEveryMs = 5 * minuteMs;
-/** How often a session that could not be written down is tried again. */
-const saveAgainMs = 10_000;
 
 export interface SessionManagerOptions {
   readonly config: Config;
@@ -54,16 +52,16 @@ export interface SessionManagerOptions {
 /** Makes, finds, prolongs, resets and ends sessions, and keeps them in the database. */
 export class SessionManager {
   readonly #options: SessionManagerOptions;
-  readonly #sessions = new Map<string, Session>();
+  readonly #book: SessionBook;
+  readonly #desk: AdmissionDesk;
   readonly #clock: SessionClock;
   readonly #line: WaitingLine;
   readonly #starts: SandboxStarts;
   readonly #pool: SandboxPool;
   readonly #saved: SavedFiles;
+  readonly #housekeeping: Housekeeping;
   readonly #ending = new WeakSet<Session>();
-  readonly #unsaved = new Set<Session>();
   readonly #lastRevival = new WeakMap<Session, number>();
-  readonly #chores: NodeJS.Timeout[] = [];
   #stopped = false;
 
   constructor(options: SessionManagerOptions) {
@@ -71,6 +69,7 @@ export class SessionManager {
     const { config, engine, prepared, hostId, logger, savedFiles } = options;
     const { startSeconds, ...limits } = config.sandbox;
     const settings = { image: prepared.image, storeVolume: prepared.store.volume, hostId, limits, startSeconds };
+    this.#book = new SessionBook(options.store, logger);
     this.#clock = new SessionClock(
       { idleMs: config.session.idleMinutes * minuteMs, lifeMs: config.session.minutes * minuteMs },
       {
@@ -86,17 +85,22 @@ export class SessionManager {
       days: config.session.keptDays,
       logger,
     });
+    this.#housekeeping = new Housekeeping({
+      engine,
+      hostId,
+      logger,
+      owns: (berth) => this.#pool.holds(berth) || this.#book.hasBerth(berth),
+      tidy: () => this.#saved.tidy(),
+      saveAgain: () => {
+        this.#book.saveAgain();
+      },
+    });
     this.#pool = new SandboxPool({
       engine,
       size: config.pool.size,
       startSeconds,
       specFor: (berth) => commonSpec(berth, settings),
-      mayRefill: () => {
-        const room = this.#room();
-        return this.#starts.count === 0 && this.#line.length === 0 && room.loadPerCore <= config.pool.maxLoadPerCore
-          ? this.#assess(room).kind === 'admit'
-          : false;
-      },
+      mayRefill: () => this.#line.length === 0 && this.#desk.mayRefillPool(),
       logger,
     });
     this.#starts = new SandboxStarts({
@@ -106,19 +110,20 @@ export class SessionManager {
       saved: this.#saved,
       atOnce: startsAtOnce(measureHost(null).cores),
       save: (session) => {
-        options.store.save(session.record());
+        this.#book.write(session.record());
       },
       logger,
     });
+    this.#desk = new AdmissionDesk({ config, book: this.#book, starts: this.#starts, dataDir: options.dataDir });
     this.#line = new WaitingLine({
-      assess: (session) => this.#verdictFor(session),
-      estimate: (position, verdict) => this.#estimate(position, verdict),
+      assess: (session) => this.#desk.verdictFor(session),
+      estimate: (position, verdict) => this.#desk.estimate(position, verdict),
       promote: (session) => {
         this.#begin(session);
       },
       abandon: (session) => {
         void this.end(session, 'nobody waited for it').catch((error: unknown) => {
-          this.#unremoved(error);
+          this.#housekeeping.failed(error);
         });
       },
     });
@@ -126,11 +131,11 @@ export class SessionManager {
 
   /** Sessions that hold a sandbox or are getting one. */
   get active(): number {
-    return [...this.#sessions.values()].filter(({ status }) => status.kind === 'starting' || isLive(status)).length;
+    return this.#book.active;
   }
 
   get sessions(): Iterable<Session> {
-    return this.#sessions.values();
+    return this.#book.all;
   }
 
   /** Sandboxes that wait in the pool. */
@@ -146,7 +151,7 @@ export class SessionManager {
    */
   create(labId: string, owner: string | null = null): { readonly session: Session; readonly token: string } {
     if (this.#stopped) throw new BallastError('shutting_down');
-    const { labs, prepared, config, store, logger } = this.#options;
+    const { labs, prepared, config, logger } = this.#options;
     const lab = labs.get(labId);
     if (lab === undefined) throw new BallastError('lab_not_found');
     const missing = missingImages(lab, prepared.store.images);
@@ -155,7 +160,7 @@ export class SessionManager {
         message: `These base images are not here yet: ${missing.join(', ')}.`,
       });
     }
-    const verdict = this.#verdictFor({ lab });
+    const verdict = this.#desk.verdictFor({ lab });
     if (verdict.kind === 'refuse') throw new BallastError('capacity', { message: verdict.reason });
     const waits = verdict.kind === 'wait' || this.#line.length > 0;
     if (waits && this.#line.length >= config.session.queue) throw new BallastError('capacity');
@@ -175,7 +180,7 @@ export class SessionManager {
       startedAt: now,
       expiresAt: new Date(now.getTime() + config.session.minutes * minuteMs),
     };
-    store.save(record);
+    this.#book.write(record);
     const session = this.#add(record, lab);
     logger.info({ session: session.id, lab: lab.id, queued: waits }, 'session created');
     if (waits) this.#line.add(session);
@@ -185,9 +190,7 @@ export class SessionManager {
 
   /** @throws BallastError session_not_found, or unauthorized when the token is not that session's */
   authenticate(id: string, token: string): Session {
-    const session = this.#sessions.get(id);
-    if (session === undefined || session.status.kind === 'closed') throw new BallastError('session_not_found');
-    if (!tokenMatches(token, session.tokenHash)) throw new BallastError('unauthorized');
+    const session = this.#book.authenticate(id, token);
     session.touch();
     return session;
   }
@@ -199,7 +202,7 @@ export class SessionManager {
     const wanted = Math.min(Date.now() + minutes * minuteMs, latest);
     session.expiresAt = new Date(Math.max(session.expiresAt.getTime(), wanted));
     session.touch();
-    this.#save(session);
+    this.#book.save(session);
     this.#setClock(session);
     session.announce();
   }
@@ -214,7 +217,7 @@ export class SessionManager {
     if (this.#starts.has(session) || !(isLive(status) || status.kind === 'failed'))
       throw new BallastError('session_not_ready');
     session.become({ kind: 'starting', stage: 'Restarting the sandbox', progress: 0 });
-    this.#save(session);
+    this.#book.save(session);
     this.#options.logger.info({ session: session.id, files }, 'session reset');
     const keepData = files === 'keep';
     const replace = isLive(status) ? { replace: status.sandboxId } : {};
@@ -244,22 +247,15 @@ export class SessionManager {
    */
   async end(session: Session, reason: string, words = ''): Promise<void> {
     if (session.status.kind === 'closed') return;
-    const { store, logger } = this.#options;
     this.#clock.clear(session.id);
     session.become({ kind: 'closed', farewell: words }, new BallastError('session_not_found'));
-    this.#unsaved.delete(session);
     this.#line.remove(session);
-    try {
-      store.remove(session.id);
-    } catch (error) {
-      // The next server finds that nothing is left of it.
-      logger.error({ err: error, session: session.id }, 'an ended session could not be taken out of the database');
-    }
-    logger.info({ session: session.id, reason }, 'session ended');
+    this.#book.strike(session);
+    this.#options.logger.info({ session: session.id, reason }, 'session ended');
     await this.#starts.callOff(session, new BallastError('session_not_found'));
     // Until now its berth was its own: the reaper must not come before us.
-    this.#sessions.delete(session.id);
-    await this.#reap(session.berth);
+    this.#book.forget(session);
+    await this.#housekeeping.reapBerth(session.berth);
     if (!this.#stopped) this.#line.advance();
   }
 
@@ -269,53 +265,29 @@ export class SessionManager {
    * Call once, before listening.
    */
   async resume(): Promise<void> {
-    const { engine, store, hostId } = this.#options;
-    const sandboxes = new Map(
-      (await engine.listSandboxes({ 'ballast.host': hostId, 'ballast.kind': 'sandbox' })).map((sandbox) => [
-        sandbox.session,
-        sandbox,
-      ]),
-    );
-    for (const record of store.list()) await this.#takeUp(record, sandboxes.get(record.berth));
-    await this.#reap();
-    await this.#saved.tidy();
-    this.#every(reapEveryMs, async () => {
-      await this.#reap();
-      await this.#saved.tidy();
+    const { engine, labs, hostId, logger } = this.#options;
+    await takeUpSessions({
+      engine,
+      book: this.#book,
+      labs,
+      hostId,
+      logger,
+      add: (record, lab) => this.#add(record, lab),
+      queue: (session) => {
+        this.#line.add(session);
+      },
+      ready: (session, sandboxId) => {
+        this.#ready(session, sandboxId);
+      },
+      launch: (session, launch) => {
+        this.#launch(session, launch);
+      },
+      failed: (session) => {
+        this.#clock.set(session);
+      },
     });
-    this.#every(saveAgainMs, () => {
-      for (const session of [...this.#unsaved]) this.#save(session);
-      return Promise.resolve();
-    });
+    await this.#housekeeping.start();
     this.#pool.refill();
-  }
-
-  async #takeUp(record: SessionRecord, sandbox: SandboxRecord | undefined): Promise<void> {
-    const { engine, store, labs, hostId, logger } = this.#options;
-    const lab = labs.get(record.lab);
-    const labels = { 'ballast.host': hostId, 'ballast.session': record.berth };
-    const hasFiles = sandbox !== undefined || (await engine.listVolumes(labels)).length > 0;
-    if (lab === undefined || (record.state === 'ready' && !hasFiles)) {
-      store.remove(record.id);
-      logger.info({ session: record.id }, 'session could not be taken up');
-      return;
-    }
-    const session = this.#add(record, lab);
-    if (record.state === 'queued') {
-      this.#line.add(session);
-    } else if (record.state === 'ready' && sandbox?.running === true && sandbox.id === record.sandboxId) {
-      this.#ready(session, sandbox.id);
-      await refreshTerminals(session).catch((error: unknown) => {
-        logger.warn({ err: error, session: session.id }, 'terminals not listed');
-      });
-      logger.info({ session: session.id }, 'session taken up');
-    } else if (record.state !== 'failed') {
-      // It may have been a reset that was cut off, or the engine was restarted: what is there is the learner's work.
-      this.#launch(session, { keepData: true, ...(sandbox === undefined ? {} : { replace: sandbox.id }) });
-      logger.info({ session: session.id }, 'session gets a new sandbox around its files');
-    } else {
-      this.#clock.set(session);
-    }
   }
 
   /** Ends a session's sandbox for a reason; the session has failed and can be reset. Its data stays with `keepData`. */
@@ -328,50 +300,13 @@ export class SessionManager {
   /** Lets go of all sessions without ending them; sandboxes go on running. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const chore of this.#chores) clearInterval(chore);
+    this.#housekeeping.stop();
     this.#clock.clearAll();
     this.#line.stop();
+    this.#book.close();
     const why = new BallastError('shutting_down');
-    for (const session of this.#sessions.values()) session.release(why);
+    for (const session of this.#book.all) session.release(why);
     await Promise.all([this.#starts.callOffAll(why), this.#pool.stop()]);
-  }
-
-  #every(ms: number, chore: () => Promise<void>): void {
-    const run = (): void => {
-      chore().catch((error: unknown) => {
-        this.#unremoved(error);
-      });
-    };
-    this.#chores.push(setInterval(run, ms).unref());
-  }
-
-  #unremoved(error: unknown): void {
-    if (!this.#stopped) this.#options.logger.error({ err: error }, 'something could not be removed; it is tried again');
-  }
-
-  #room(): HostRoom {
-    return measureHost(this.#options.dataDir);
-  }
-
-  #assess(room: HostRoom): Verdict {
-    const { session, admission, disk } = this.#options.config;
-    const demand = { active: this.active, starting: this.#starts.count };
-    return assess(room, demand, { ...admission, maxSessions: session.max, diskReserveBytes: disk.reserveBytes });
-  }
-
-  #verdictFor(session: Pick<Session, 'lab'>): Verdict {
-    const verdict = this.#assess(this.#room());
-    // One that waits in the pool needs no start.
-    const noStart = verdict.kind === 'wait' && verdict.for !== 'a session to end' && this.#starts.isPooled(session);
-    return noStart ? { kind: 'admit' } : verdict;
-  }
-
-  #estimate(position: number, verdict: Verdict): number | null {
-    const endings = [...this.#sessions.values()]
-      .filter(({ status }) => isLive(status))
-      .map(({ expiresAt }) => expiresAt.getTime());
-    const { cores } = measureHost(null);
-    return estimateWait(position, verdict, { endings, startMs: this.#starts.typicalMs, cores, now: Date.now() });
   }
 
   #add(record: SessionRecord, lab: Lab): Session {
@@ -381,24 +316,12 @@ export class SessionManager {
         this.#setClock(active);
       },
     });
-    this.#sessions.set(session.id, session);
+    this.#book.add(session);
     return session;
   }
 
   #setClock(session: Session): void {
     if (!this.#stopped && session.status.kind !== 'queued') this.#clock.set(session);
-  }
-
-  /** What cannot be written now is written as soon as there is room: the session goes on meanwhile. */
-  #save(session: Session): void {
-    if (this.#stopped || session.status.kind === 'closed') return;
-    try {
-      this.#options.store.save(session.record());
-      this.#unsaved.delete(session);
-    } catch (error) {
-      this.#unsaved.add(session);
-      this.#options.logger.error({ err: error, session: session.id }, 'a session could not be written down');
-    }
   }
 
   /** Its turn has come: its time begins. */
@@ -409,7 +332,7 @@ export class SessionManager {
     session.activeAt = session.startedAt.getTime();
     if (session.status.kind === 'queued') {
       session.become({ kind: 'starting', stage: 'Waiting for a sandbox', progress: 0 });
-      this.#save(session);
+      this.#book.save(session);
     }
     this.#launch(session, { keepData: false });
   }
@@ -422,7 +345,7 @@ export class SessionManager {
         // Called off, but too late for the start to notice.
         if (this.#stopped || session.status.kind !== 'starting') return;
         this.#ready(session, sandboxId);
-        this.#save(session);
+        this.#book.save(session);
         this.#options.logger.info({ session: session.id, warm, ms: Math.round(ms) }, 'sandbox ready');
         this.#options.onStarted({ warm, ms });
       })
@@ -453,7 +376,7 @@ export class SessionManager {
     const { status } = session;
     if (standing.phase === 'over') {
       void this.#expire(session, standing.reason).catch((error: unknown) => {
-        this.#unremoved(error);
+        this.#housekeeping.failed(error);
       });
       return;
     }
@@ -509,19 +432,7 @@ export class SessionManager {
     const failure: ErrorBody = known.toBody();
     this.#options.logger.error({ err: error, session: session.id }, 'sandbox failed');
     session.become({ kind: 'failed', failure }, known);
-    this.#save(session);
+    this.#book.save(session);
     this.#setClock(session);
-  }
-
-  /** Remove what is left of one berth, or all that is nobody's any more. */
-  async #reap(only?: string): Promise<void> {
-    const { engine, hostId, logger } = this.#options;
-    const owned = (berth: string): boolean =>
-      this.#pool.holds(berth) || [...this.#sessions.values()].some((session) => session.berth === berth);
-    await reapLeftovers(engine, hostId, {
-      keep: (berth) => (only === undefined ? owned(berth) : false),
-      ...(only === undefined ? {} : { only }),
-      logger,
-    });
   }
 }
