@@ -16,7 +16,7 @@ async function readLayer(file: string): Promise<Layer> {
   const entries = extract();
   let newest = 0;
   entries.on('entry', ({ mtime }, content, next) => {
-    newest = Math.max(newest, mtime?.getTime() ?? 0);
+    newest = Math.max(newest, Number(mtime));
     content.on('end', next).resume();
   });
   const bytes = createReadStream(file);

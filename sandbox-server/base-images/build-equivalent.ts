@@ -60,21 +60,15 @@ export async function buildEquivalent(
   }
   const files = [...(await contextFiles(equivalent.folder))].map(([name, content]) => ({ name, content, mode: 0o644 }));
   const context = (): Readable =>
-    options.pack([
-      ...files,
-      { name: 'common/extra-ca.crt', content: Buffer.from(options.extraCa), mode: 0o644 },
-    ]);
+    options.pack([...files, { name: 'common/extra-ca.crt', content: Buffer.from(options.extraCa), mode: 0o644 }]);
   const date = await sourceDate(seeder);
   const build = async (...args: readonly string[]): Promise<void> => {
-    await seeder.run(
-      [docker, 'build', '--progress=plain', `--build-arg=SOURCE_DATE_EPOCH=${date}`, ...args, '-'],
-      {
-        stdin: context(),
-        onLine: (line) => {
-          onStep(line, buildStep(line));
-        },
+    await seeder.run([docker, 'build', '--progress=plain', `--build-arg=SOURCE_DATE_EPOCH=${date}`, ...args, '-'], {
+      stdin: context(),
+      onLine: (line) => {
+        onStep(line, buildStep(line));
       },
-    );
+    });
   };
   const versioned: string[] = [];
   if (equivalent.versioned) {
@@ -82,10 +76,5 @@ export async function buildEquivalent(
     const version = await seeder.run(['/bin/cat', `${versionDir}/version`]);
     versioned.push(`--build-arg=VERSION=${version.trim()}`);
   }
-  await build(
-    `--target=${equivalent.target}`,
-    `--label=${originLabel}=equivalent`,
-    `--tag=${entry.ref}`,
-    ...versioned,
-  );
+  await build(`--target=${equivalent.target}`, `--label=${originLabel}=equivalent`, `--tag=${entry.ref}`, ...versioned);
 }

@@ -82,7 +82,9 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
   const { registries, policy, progress } = options;
   const refs = inOrder(options.refs);
   const puller = new ImagePuller(seeder, registries, options.extraCa);
-  const notes = new Map<string, string>(options.known.flatMap(({ ref, note }) => (note === undefined ? [] : [[ref, note]])));
+  const notes = new Map<string, string>(
+    options.known.flatMap(({ ref, note }) => (note === undefined ? [] : [[ref, note]])),
+  );
   const seconds = new Map(options.known.map((image) => [image.ref, image.seconds]));
   let done = 0;
   const report = (text: string, part = 0): void => {
@@ -139,7 +141,8 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
   report('Tidying up');
   const kept = inOrder([...new Set([...options.known.map(({ ref }) => ref), ...refs])]);
   const built = (await seeder.run([docker, 'image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'])).split('\n');
-  const surplus = built.filter((ref) => ref !== '' && !kept.includes(ref));
+  // What an image was built on may be none that is wanted.
+  const surplus = built.filter((ref) => findEntry(ref) !== undefined && !kept.includes(ref));
   if (surplus.length > 0) await seeder.run([docker, 'rmi', ...surplus]);
   await seeder.run([docker, 'image', 'prune', '--force']);
   await pruneBuilds(seeder);

@@ -17,7 +17,10 @@ export async function setup(
     withSite: true,
     onLabs: (labs) => {
       const refs = ids.flatMap((id) => findLab(labs, id).images);
-      addChosenImages(home, { tracks: languageTracks.filter((name) => track.includes('all') || track.includes(name)), refs });
+      addChosenImages(home, {
+        tracks: languageTracks.filter((name) => track.includes('all') || track.includes(name)),
+        refs,
+      });
       return [];
     },
   });

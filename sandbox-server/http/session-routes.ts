@@ -58,7 +58,7 @@ export function sessionRoutes(
   options: {
     readonly manager: SessionManager;
     readonly guard: Guard;
-    readonly baseImages: readonly BaseImage[];
+    readonly baseImages: () => readonly BaseImage[];
     readonly checks: LiveChecks;
     readonly startsPerMinute: number;
     /** Told of each check that a run has judged. */
@@ -212,7 +212,7 @@ export function sessionRoutes(
     },
     async (request) => {
       const sandbox = guard.authenticate(request.raw, request.params.id, false).use();
-      return { images: await listImages(sandbox.shell, options.baseImages, sandbox.signal) };
+      return { images: await listImages(sandbox.shell, options.baseImages(), sandbox.signal) };
     },
   );
 }

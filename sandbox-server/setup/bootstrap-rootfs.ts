@@ -68,11 +68,14 @@ async function clampDates(from: string, to: string, newest: Date): Promise<void>
   const entries = extract();
   const packed = pack();
   entries.on('entry', (header, content, next) => {
-    const { mtime } = header;
     // Whole seconds; of the extended header, what is no date.
-    const { mtime: _mtime, atime: _atime, ctime: _ctime, ...pax } = header.pax ?? {};
-    const seconds = Math.floor(Math.min(mtime?.getTime() ?? 0, newest.getTime()) / 1000);
-    const dated = { ...header, mtime: new Date(seconds * 1000), ...(Object.keys(pax).length > 0 ? { pax } : { pax: null }) };
+    const pax = Object.fromEntries(Object.entries(header.pax ?? {}).filter(([name]) => !/^[amc]time$/.test(name)));
+    const seconds = Math.floor(Math.min(Number(header.mtime), newest.getTime()) / 1000);
+    const dated = {
+      ...header,
+      mtime: new Date(seconds * 1000),
+      ...(Object.keys(pax).length > 0 ? { pax } : { pax: null }),
+    };
     const out = packed.entry(dated, (error) => {
       next(error);
     });

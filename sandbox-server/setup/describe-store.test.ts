@@ -14,7 +14,9 @@ describe('describeStore', () => {
     expect(describeStore({ images: [image, { ...equivalent, note }, { ...equivalent, note }], diskBytes: 18e8 })).toBe(
       '3 (1.8 GB) ready, 2 of them built from Debian packages: docker.io does not answer',
     );
-    expect(describeStore({ images: [equivalent], diskBytes: 6e8 })).toBe('1 (600 MB) ready, 1 of them built from Debian packages');
+    expect(describeStore({ images: [equivalent], diskBytes: 6e8 })).toBe(
+      '1 (600 MB) ready, 1 of them built from Debian packages',
+    );
   });
 });
 
