@@ -45,14 +45,19 @@ export async function prepareFor(options: {
   return { config, hostId, labs, prepared };
 }
 
-/** What grading needs of it. Ctrl-C ends the grading and removes its sandbox. */
-export function graderOptions({ config, hostId, prepared }: Environment): GraderOptions {
+/** Aborted by Ctrl-C and SIGTERM, so that what was begun is cleared away. */
+export function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       interrupted.abort(new BallastError('shutting_down', { message: 'Interrupted.' }));
     });
   }
+  return interrupted.signal;
+}
+
+/** What grading needs of it. Ctrl-C ends the grading and removes its sandbox. */
+export function graderOptions({ config, hostId, prepared }: Environment): GraderOptions {
   return {
     engine: prepared.engine,
     image: prepared.image,
@@ -60,7 +65,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     hostId,
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
-    signal: interrupted.signal,
+    signal: interruption(),
   };
 }
 

@@ -224,6 +224,12 @@ class StorePreparation {
     return manifest !== null && labels !== null && manifest.seed === labels[seedLabel] ? manifest : null;
   }
 
+  /** What a whole store says of itself; null when there is none. Waits for another set-up. */
+  async find(): Promise<StoreManifest | null> {
+    await this.#settleOthers();
+    return this.#find();
+  }
+
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
@@ -361,4 +367,32 @@ export async function prepareStore(engine: Engine, options: PrepareStoreOptions)
       return record.read()?.diskBytes ?? 0;
     },
   };
+}
+
+/** The place of a store: whether or not it is there. */
+export interface StorePlace {
+  readonly volume: string;
+  /** What a whole store says of itself; null when there is none. */
+  readonly manifest: StoreManifest | null;
+}
+
+/**
+ * Look for the store that `prepareStore` would prepare, without making it.
+ * @throws BallastError of the engine
+ */
+export async function findStore(engine: Engine, options: Omit<PrepareStoreOptions, 'refs'>): Promise<StorePlace> {
+  const extraCa = await readExtraCa(options.config);
+  const hash = await contentHash(extraCa, options.config);
+  const preparation = new StorePreparation(engine, { ...options, refs: [] }, { refs: [], extraCa, hash });
+  return { volume: preparation.volume, manifest: await preparation.find() };
+}
+
+/** Hash of what in the project decides what is in a store; settings of this machine (mirrors, authorities) left out. */
+export async function storeRecipe(config: Config): Promise<string> {
+  return contentHash('', { ...config, images: 'auto', registries: {} });
+}
+
+/** Labels of a store's volume. @param seed as in its manifest */
+export function storeLabels(host: string, seed: string): Readonly<Record<string, string>> {
+  return { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed };
 }
