@@ -11,6 +11,7 @@ import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { setupCommand } from '../base-images/lab-images.ts';
+import { removeUnusedStores } from '../setup/unused-stores.ts';
 import { missingImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
 import type { BaseImageStore } from './list-images.ts';
@@ -93,7 +94,10 @@ export class SessionManager {
       hostId,
       logger,
       owns: (berth) => this.#pool.holds(berth) || this.#book.hasBerth(berth),
-      tidy: () => this.#saved.tidy(),
+      tidy: async () => {
+        await this.#saved.tidy();
+        await removeUnusedStores(engine, { host: hostId, home: config.home, current: prepared.store.volume });
+      },
       saveAgain: () => {
         this.#book.saveAgain();
       },

@@ -182,7 +182,6 @@ class StorePreparation {
           await this.#assertRoom(missing);
           await this.#seed(found);
           this.obtained = missing;
-          await removeUnusedStores(this.#engine, this.#options.host, this.volume);
         }
         return this.#record;
       } catch (error) {
@@ -330,16 +329,6 @@ class StorePreparation {
     const script = 'mkdir -p "$(dirname "$1")" && cat > "$1.part" && sync "$1.part" && mv "$1.part" "$1"';
     await seeder.run(['/bin/sh', '-c', script, 'sh', path], { stdin: Readable.from([Buffer.from(text)]) });
   }
-}
-
-/**
- * Remove the stores that a server made before, unless a sandbox still uses one: the engine refuses then.
- * @param host label ballast.host of the server.
- * @param current volume that stays.
- */
-export async function removeUnusedStores(engine: Engine, host: string, current: string): Promise<void> {
-  const ours = await engine.listVolumes({ 'ballast.kind': 'store', 'ballast.host': host });
-  for (const name of ours) if (name !== current) await engine.removeVolume(name).catch(() => undefined);
 }
 
 /**

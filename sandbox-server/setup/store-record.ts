@@ -2,6 +2,11 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { parseManifest, type StoreManifest } from '../base-images/manifest.ts';
 
+/** Where the record of a store is kept. */
+export function recordFile(home: string, volume: string): string {
+  return join(home, 'stores', `${volume}.json`);
+}
+
 /** The copy of a store's manifest in the server's folder. Set-up writes it; a server that runs meanwhile reads it again. */
 export class StoreRecord {
   readonly #file: string;
@@ -9,7 +14,7 @@ export class StoreRecord {
 
   /** @param home the server's folder (config.home). */
   constructor(home: string, volume: string) {
-    this.#file = join(home, 'stores', `${volume}.json`);
+    this.#file = recordFile(home, volume);
   }
 
   /** The manifest as it is now; null when there is none. */

@@ -16,6 +16,7 @@ import { wantedImages } from '../../sandbox-server/setup/chosen-images.ts';
 import { readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 import { prepareSandboxImage } from '../../sandbox-server/setup/prepare-sandbox-image.ts';
 import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
+import { removeUnusedStores } from '../../sandbox-server/setup/unused-stores.ts';
 
 const labsFolder = new URL('../../labs', import.meta.url).pathname;
 
@@ -35,7 +36,9 @@ export async function prepareBase(home: string, further: readonly string[] = [])
   const progress = (): void => undefined;
   const { image } = await prepareSandboxImage(engine, { config, host: readHostSystem(), progress });
   const refs = [...wantedImages({ tracks: [], refs: [] }), ...further];
-  const store = await prepareStore(engine, { image, refs, host: 'tests', config, progress });
+  const host = 'tests';
+  const store = await prepareStore(engine, { image, refs, host, config, progress });
+  if (store.obtained.length > 0) await removeUnusedStores(engine, { host, home, current: store.volume });
   return { engine, prepared: { image, store }, labs, kinds, config };
 }
 
