@@ -18,7 +18,7 @@ interface WettySocket {
   emit(event: string, data: unknown): void;
   close(): void;
 }
-const socketModule = z.custom<{ io(this: void, url: string, options: object): WettySocket }>(
+const socketModule = z.custom<{ readonly io: (url: string, options: object) => WettySocket }>(
   (value) => typeof value === 'function' && 'io' in value,
 );
 
