@@ -6,6 +6,7 @@ import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
 import { grade } from './grade.ts';
+import { kitExport, kitImport } from './kit.ts';
 import { measure } from './measure.ts';
 import { report } from './report.ts';
 import { setup } from './setup.ts';
@@ -80,6 +81,8 @@ program
   .description('prove each lab: its starter fails, its solution passes, each wrong case is caught')
   .argument('[labs...]', 'ids of the labs; all without')
   .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
+  .option('--only <cases...>', 'prove these alone: "starter", "solution", names of wrong cases; for one lab')
+  .addOption(new Option('--format <format>', 'how to print the proofs').choices(['text', 'json']).default('text'))
   .action(verify);
 program
   .command('budget')
@@ -91,6 +94,17 @@ program
   .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
   .option('--update', 'write the baseline anew')
   .action(budget);
+const kit = program.command('kit').description('carry all that is set up to a machine without a network');
+kit
+  .command('export')
+  .description('pack the sandbox image, the base images, the site and the dependencies into one file')
+  .argument('<file>', 'file to write, such as ballast.kit')
+  .action(kitExport);
+kit
+  .command('import')
+  .description('bring what is in such a file to this machine; nothing is fetched')
+  .argument('<file>', 'file that "ballast kit export" wrote')
+  .action(kitImport);
 program
   .command('measure')
   .description('measure what lessons quote, by measurements/recipes.yaml, into measurements/results.json')
