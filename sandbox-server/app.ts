@@ -82,7 +82,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     connectionTimeout: 0,
     http: { headersTimeout: 15_000, connectionsCheckingInterval: 5000, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    // While it closes, the routes answer as ever: they know why a session cannot be started, in the form of our errors.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: false },
     frameworkErrors(error, _request, reply) {
       const told = toClientError(error, logger);

@@ -23,7 +23,12 @@ export interface RunChecksOptions {
    * The learner is only told that it is not their fault.
    */
   readonly onError?: (id: string, error: unknown, errorId: string) => void;
+  /** Asked about what a check threw: a verdict where it was, all the same, the doing of what is judged. */
+  readonly blame?: (error: unknown) => Promise<Failed | undefined>;
 }
+
+/** A verdict against what is judged. */
+export type Failed = Extract<Verdict, { readonly status: 'fail' }>;
 
 /**
  * Judge a lab in one sandbox, one check after another.
@@ -89,11 +94,13 @@ async function judge(
     const hint = [verdict.hint, check.hint].filter((text) => text !== undefined && text !== '').join('\n');
     return result('fail', verdict.expected, verdict.actual, hint);
   } catch (error) {
+    const own = options.signal?.aborted === true ? undefined : await options.blame?.(error);
+    if (own !== undefined) return result('fail', own.expected, own.actual, own.hint ?? '');
     const errorId = randomBytes(6).toString('hex');
     options.onError?.(check.id, error, errorId);
     // Messages of BallastError are written for people; any other may hold what is nobody's business.
     const known = error instanceof BallastError;
-    return result(
+    const told = result(
       'error',
       '',
       known
@@ -101,6 +108,7 @@ async function judge(
         : 'This check could not be done: something went wrong on our side.',
       `${known ? error.hint : 'This is not your fault and costs you nothing. Run the checks again.'}\nIf it stays, report it with the error id ${errorId}.`,
     );
+    return { ...told, errorId };
   }
 }
 

@@ -26,8 +26,10 @@ import { whenStopped } from './when-stopped.ts';
 import { endingNotice, engineEnded, farewell } from './words.ts';
 
 const minuteMs = 60_000;
-/** A sandbox that stops again within this is not started a third time. */
-const revivalPauseMs = 60_000;
+/** A sandbox that stops by itself more often than `mostRevivals` within this is not started again. */
+const revivalPeriodMs = 60_000;
+/** One is too few: while the engine of the host goes down, it may stop the sandbox that has just been started again. */
+const mostRevivals = 2;
 
 export interface SessionManagerOptions {
   readonly config: Config;
@@ -61,7 +63,7 @@ export class SessionManager {
   readonly #saved: SavedFiles;
   readonly #housekeeping: Housekeeping;
   readonly #ending = new WeakSet<Session>();
-  readonly #lastRevival = new WeakMap<Session, number>();
+  readonly #revivals = new WeakMap<Session, readonly number[]>();
   #stopped = false;
 
   constructor(options: SessionManagerOptions) {
@@ -410,16 +412,18 @@ export class SessionManager {
 
   /**
    * Starts a sandbox that stopped by itself (killed from outside, out of memory) again around its files. One that
-   * stops again soon after has failed.
+   * stops again and again has failed.
    */
   #revive(session: Session): void {
     this.#options.logger.error({ session: session.id }, 'sandbox stopped by itself');
-    if (performance.now() - (this.#lastRevival.get(session) ?? -Infinity) < revivalPauseMs) {
-      const message = 'The sandbox stopped by itself, twice within a minute.';
+    const now = performance.now();
+    const recent = (this.#revivals.get(session) ?? []).filter((at) => now - at < revivalPeriodMs);
+    if (recent.length >= mostRevivals) {
+      const message = 'The sandbox stopped by itself again and again.';
       this.#failed(session, new BallastError('sandbox_failed', { message, hint: 'Start a new one.' }));
       return;
     }
-    this.#lastRevival.set(session, performance.now());
+    this.#revivals.set(session, [...recent, now]);
     this.reset(session, 'keep');
     const text = 'The sandbox had stopped and is being started again. Your files are kept; running programs are not.';
     session.warn(text);
