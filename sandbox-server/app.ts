@@ -11,18 +11,21 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import type { RunChecksOptions } from './checks/index.ts';
+import { createSandboxImages, type RunChecksOptions } from './checks/index.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engines/engine.ts';
 import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
 import { gradeRoutes } from './http/grade-routes.ts';
+import { imageRoutes } from './http/image-routes.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
+import { LayerFiles } from './images/layer-files.ts';
+import { LayerKnowledge } from './images/layer-memory.ts';
 import type { Lab } from './labs/index.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
@@ -106,6 +109,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
+  const knowledge = new LayerKnowledge(new LayerFiles(join(config.home, 'layers')));
   const checks = createLiveChecks({
     kinds: dependencies.kinds,
     logger,
@@ -135,6 +139,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     hostId: dependencies.hostId,
     logger,
     onWatched: createSandboxWatcher(watching),
+    openImages: (shell) => createSandboxImages(shell, knowledge),
     onStarted: metrics.sessionStarted,
   });
   const guard = createGuard(manager, config);
@@ -194,10 +199,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
 
   generalRoutes(app, { engine, manager, labs, baseImages, version: dependencies.version });
+  imageRoutes(app, { guard, baseImages });
   sessionRoutes(app, {
     manager,
     guard,
-    baseImages,
     checks,
     startsPerMinute: config.session.startsPerMinute,
   });

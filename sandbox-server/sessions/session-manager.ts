@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Lab } from '../labs/index.ts';
+import type { SandboxShell } from '../checks/index.ts';
+import type { ImageReader } from '../images/image-reader.ts';
 import { BallastError, type ErrorBody } from '../protocol/index.ts';
 import type { SavedFilesStore } from '../store/saved-files-store.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
@@ -47,6 +49,8 @@ export interface SessionManagerOptions {
   readonly logger: Logger;
   /** Called when a session's sandbox is there and somebody watches it. */
   readonly onWatched: (session: Session) => void;
+  /** A reader of the images in a sandbox. */
+  readonly openImages: (shell: SandboxShell) => ImageReader;
   /** A session has got its sandbox. */
   readonly onStarted: (start: { readonly warm: boolean; readonly ms: number }) => void;
 }
@@ -317,6 +321,7 @@ export class SessionManager {
       onActive: (active) => {
         this.#setClock(active);
       },
+      openImages: this.#options.openImages,
     });
     this.#book.add(session);
     return session;
