@@ -6,7 +6,7 @@ test('a lesson knows where one is and what is done, also after a reload', async 
   await expect(bar).toContainText('1/8');
   await expect(bar).toContainText('0 of 8 done');
 
-  await page.getByRole('button', { name: 'Mark "Weigh it" as done' }).click();
+  await page.getByRole('button', { name: 'Mark as done: Weigh it' }).click();
   await expect(bar).toContainText('1 of 8 done');
   await page.locator('step-end[data-done]').getByRole('link', { name: 'Who else is on board?' }).click();
   await expect(bar).toContainText('2/8');
@@ -16,7 +16,6 @@ test('a lesson knows where one is and what is done, also after a reload', async 
   await expect(bar).toContainText('1 of 8 done');
   await bar.locator('summary').click();
   await expect(bar.getByRole('link', { name: 'Weigh it (done)' })).toBeVisible();
-  await expect(bar.locator('[aria-current="step"]')).toHaveText('Who else is on board?');
   await page.keyboard.press('Escape');
   await expect(bar.getByRole('link', { name: 'Weigh it (done)' })).toBeHidden();
 
