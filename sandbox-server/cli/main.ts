@@ -6,6 +6,7 @@ import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
 import { grade } from './grade.ts';
+import { measure } from './measure.ts';
 import { report } from './report.ts';
 import { setup } from './setup.ts';
 import { start } from './start.ts';
@@ -90,6 +91,10 @@ program
   .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
   .option('--update', 'write the baseline anew')
   .action(budget);
+program
+  .command('measure')
+  .description('measure what lessons quote, by measurements/recipes.yaml, into measurements/results.json')
+  .action(measure);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')

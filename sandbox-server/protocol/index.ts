@@ -3,3 +3,4 @@ export * from './results.ts';
 export * from './rest.ts';
 export * from './terminal.ts';
 export * from './events.ts';
+export * from './measurements.ts';
