@@ -26,7 +26,7 @@ type Lookup = (host: string, options: LookupOptions, callback: LookupCallback) =
  * time gains nothing.
  * @param host whose addresses must all be public; any other, such as that of the operator's own proxy, is not judged
  */
-export function guardedLookup(host: string, resolve: Lookup = systemLookup as Lookup): Lookup {
+export function guardedLookup(host: string, resolve: Lookup = systemLookup): Lookup {
   return (name, options, callback) => {
     resolve(name, { ...options, all: true }, (error, found) => {
       if (error !== null) {

@@ -26,7 +26,8 @@ const maxUrlLength = 8192;
 const maxGrants = 64;
 const redirectMs = 5 * 60_000;
 
-export const portOf = (url: URL): number => (url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port));
+export const portOf = (url: URL): number =>
+  url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
 
 /** What one session may reach beside the registries themselves, because a registry's own answer named it. */
 export class Grants {
@@ -99,6 +100,9 @@ export class AllowList {
     const target = port === 443 || port === 80 ? host : `${host}:${String(port)}`;
     const known = this.registries.some((registry) => registry.host === host);
     if (known) return new RefusedError(target, 'that is not the port of a registry');
-    return new RefusedError(target, isIP(host.replace(/^\[|\]$/g, '')) === 0 ? 'it is not one of them' : 'an address is not a registry');
+    return new RefusedError(
+      target,
+      isIP(host.replace(/^\[|\]$/g, '')) === 0 ? 'it is not one of them' : 'an address is not a registry',
+    );
   }
 }

@@ -1,7 +1,7 @@
 // @peculiar/x509 asks for it before it is loaded.
 import 'reflect-metadata';
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import {
@@ -24,21 +24,26 @@ const leafDays = 30;
 /** Clocks of sandboxes are the host's; this is for a host whose clock is put right. */
 const backdateMs = dayMs;
 
+type Key = webcrypto.CryptoKey;
 type Keys = webcrypto.CryptoKeyPair;
 
 const serial = (): string => `00${randomBytes(15).toString('hex')}`;
 
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+async function pemOf(key: Key): Promise<string> {
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
-  return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' }) as string;
+  const exported = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+  return exported.export({ type: 'pkcs8', format: 'pem' });
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+async function importKey(pem: string): Promise<Key> {
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
   return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
 }
 
 const makeKeys = (): Promise<Keys> => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+
+/** The library's types name the browser's keys; Node's are the same things. */
+const forLibrary = (keys: Keys | Key): never => keys as never;
 
 /** The authority of one server's package gateway. Sandboxes of labs with packages trust it; nothing else does. */
 export class CertificateAuthority {
@@ -46,12 +51,12 @@ export class CertificateAuthority {
   readonly pem: string;
   readonly der: Buffer;
   readonly #certificate: X509Certificate;
-  readonly #key: webcrypto.CryptoKey;
+  readonly #key: Key;
   readonly #leafKeys: Keys;
   readonly #leafKeyPem: string;
   readonly #contexts = new Map<string, { readonly context: Promise<SecureContext>; readonly until: number }>();
 
-  private constructor(pem: string, key: webcrypto.CryptoKey, leafKeys: Keys, leafKeyPem: string) {
+  private constructor(pem: string, key: Key, leafKeys: Keys, leafKeyPem: string) {
     this.pem = pem;
     this.#certificate = new X509Certificate(pem);
     this.der = Buffer.from(this.#certificate.rawData);
@@ -83,25 +88,23 @@ export class CertificateAuthority {
       name: `CN=Ballast package gateway ${randomBytes(4).toString('hex')}`,
       notBefore: new Date(now - backdateMs),
       notAfter: new Date(now + authorityDays * dayMs),
-      keys,
+      keys: forLibrary(keys),
       signingAlgorithm: algorithm,
       extensions: [
         new BasicConstraintsExtension(true, 0, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        await SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await SubjectKeyIdentifierExtension.create(forLibrary(keys.publicKey)),
       ],
     });
     const text = `${certificate.toString('pem')}\n${await pemOf(keys.privateKey)}`;
     const making = `${file}.${randomBytes(4).toString('hex')}`;
     await writeFile(making, text, { mode: 0o600 });
     // Two processes of one home may come here at once: the first one's stays.
-    const there = await readFile(file, 'utf8').catch(() => null);
-    if (there !== null) {
-      await rm(making);
-      return there;
-    }
-    await rename(making, file);
-    return text;
+    await link(making, file).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+    await rm(making);
+    return readFile(file, 'utf8');
   }
 
   /** What a server needs to speak TLS as `host`. */
@@ -121,8 +124,8 @@ export class CertificateAuthority {
       issuer: this.#certificate.subject,
       notBefore: new Date(now - backdateMs),
       notAfter: new Date(now + leafDays * dayMs),
-      publicKey: this.#leafKeys.publicKey,
-      signingKey: this.#key,
+      publicKey: forLibrary(this.#leafKeys.publicKey),
+      signingKey: forLibrary(this.#key),
       signingAlgorithm: algorithm,
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),

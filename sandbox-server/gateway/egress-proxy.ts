@@ -99,7 +99,7 @@ export class EgressProxy {
 
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#connections.get(socket);
-    if (connection !== undefined && error.code !== 'ECONNRESET') {
+    if (connection !== undefined && error.code?.startsWith('HPE_') === true) {
       const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
       const reason = status === 431 ? 'the head of the request is too long' : 'it is no proper HTTP request';
       const refused = new RefusedError(connection.authority?.host ?? 'a connection', reason, status);
@@ -149,7 +149,8 @@ export class EgressProxy {
       });
       this.#serve(tls, { client, authority: place });
     } catch (error) {
-      const refused = error instanceof RefusedError ? error : new RefusedError('a tunnel', 'it could not be opened', 502);
+      const refused =
+        error instanceof RefusedError ? error : new RefusedError('a tunnel', 'it could not be opened', 502);
       this.#refuse(client, refused);
       socket.end(rawRefusal(refused));
     }
@@ -347,7 +348,7 @@ function targetOf(request: IncomingMessage, authority: Connection['authority']):
     throw new RefusedError(host, `it is named in a tunnel to ${authority.host}`);
   }
   const url = target.startsWith('/') ? URL.parse(`${base}${target}`) : null;
-  if (url === null || url.hostname !== authority.host || portOf(url) !== authority.port) {
+  if (url?.hostname !== authority.host || portOf(url) !== authority.port) {
     throw new RefusedError(authority.host, 'it is no request of a tunnel', 400);
   }
   return url;

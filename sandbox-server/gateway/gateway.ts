@@ -76,6 +76,15 @@ export class Gateway {
     return this.#options.settings.enabled;
   }
 
+  /** Makes ready what the first sandbox would have to wait for. */
+  prepare(): void {
+    if (this.enabled) {
+      this.#ready().catch((error: unknown) => {
+        this.#options.logger.error({ err: error }, 'the package gateway is not ready; the next sandbox tries again');
+      });
+    }
+  }
+
   /** Registries that sandboxes may reach. */
   async registries(): Promise<readonly AllowedRegistry[]> {
     return (await this.#ready()).allowList.registries;

@@ -1,3 +1,2 @@
-export { askPackageClients } from './package-clients.ts';
-export { Gateway, type GatewayCounters } from './gateway.ts';
-export { gatewaySchema } from './settings.ts';
+export { createGateway } from './create-gateway.ts';
+export type { Gateway } from './gateway.ts';

@@ -26,7 +26,7 @@ function decode(body: Buffer, encoding: string): Buffer {
 }
 
 function urlsOf(kind: IndexKind, contentType: string, text: string): readonly string[] {
-  if (kind === 'pypi' && /html/.test(contentType)) {
+  if (kind === 'pypi' && contentType.includes('html')) {
     return [...text.matchAll(/<a\b[^>]*\bhref\s*=\s*["']([^"'#]+)/gi)].flatMap(([, href]) => href ?? []);
   }
   const json: unknown = JSON.parse(text);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { devNull, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AllowedRegistry, IndexKind } from './allow-list.ts';
 import type { ClientSettings } from './gateway.ts';
@@ -19,7 +19,7 @@ interface Said {
 
 interface Asking {
   /** All that a program prints; null when it is not there or prints nothing in time. Its exit code does not matter. */
-  ask(program: string, args: readonly string[], environment?: Environment): Promise<string | null>;
+  readonly ask: (program: string, args: readonly string[], environment?: Environment) => Promise<string | null>;
   /** Empty folder. */
   readonly folder: string;
   readonly environment: Environment;
@@ -30,9 +30,7 @@ const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 
 /** The same environment without what begins so, in small letters. */
 function without(environment: Environment, prefix: string): Environment {
-  return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !name.toLowerCase().startsWith(prefix)),
-  );
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.toLowerCase().startsWith(prefix)));
 }
 
 /** An address without a password in it: those stay with the server. */
@@ -56,7 +54,14 @@ async function askGo({ ask, environment }: Asking): Promise<Said> {
   return {
     urls: [...proxies, ...database],
     environment: {
-      ...(proxy === usualProxy ? {} : { GOPROXY: proxy.split(/(?<=[,|])/).map((part) => bare(part)).join('') }),
+      ...(proxy === usualProxy
+        ? {}
+        : {
+            GOPROXY: proxy
+              .split(/(?<=[,|])/)
+              .map((part) => bare(part))
+              .join(''),
+          }),
       ...(sum === usualSum ? {} : { GOSUMDB: sum }),
     },
   };
@@ -67,7 +72,10 @@ async function askPip({ ask, environment }: Asking): Promise<Said> {
   const usual = /--index-url <url>.*?\(default (https?:\/\/[^)]+)\)/.exec(help)?.[1] ?? '';
   const configured = trimmed(await ask('pip', ['config', 'list'], environment));
   const value = (key: string): readonly string[] =>
-    new RegExp(String.raw`^[^=\n]*\.${key}='(.*)'$`, 'm').exec(configured)?.[1]?.split(/\\n|\s+/).filter(isUrl) ?? [];
+    new RegExp(String.raw`^[^=\n]*\.${key}='(.*)'$`, 'm')
+      .exec(configured)?.[1]
+      ?.split(/\\n|\s+/)
+      .filter(isUrl) ?? [];
   const [own] = value('index-url');
   const extra = value('extra-index-url');
   return {
@@ -79,11 +87,16 @@ async function askPip({ ask, environment }: Asking): Promise<Said> {
   };
 }
 
-async function askNpm({ ask, environment }: Asking): Promise<Said> {
+async function askNpm({ ask, folder, environment }: Asking): Promise<Said> {
   const read = async (args: readonly string[], env: Environment): Promise<string> =>
-    trimmed(await ask('npm', ['config', 'get', 'registry', ...args], env)).split('\n').find(isUrl) ?? '';
+    trimmed(await ask('npm', ['config', 'get', 'registry', ...args], env))
+      .split('\n')
+      .find(isUrl) ?? '';
   const registry = await read([], environment);
-  const usual = await read([`--userconfig=${devNull}`, `--globalconfig=${devNull}`], without(environment, 'npm_config_'));
+  // It refuses to read the same file as both.
+  const [user, global] = [join(folder, 'user.npmrc'), join(folder, 'global.npmrc')] as const;
+  await Promise.all([user, global].map((file) => writeFile(file, '')));
+  const usual = await read([`--userconfig=${user}`, `--globalconfig=${global}`], without(environment, 'npm_config_'));
   return { urls: [registry], environment: registry === usual ? {} : { npm_config_registry: bare(registry) } };
 }
 
@@ -91,7 +104,8 @@ async function askNpm({ ask, environment }: Asking): Promise<Said> {
 async function askCargo({ ask, folder, environment }: Asking): Promise<Said> {
   const project = join(folder, 'cargo');
   await mkdir(join(project, 'src'), { recursive: true });
-  const manifest = '[package]\nname = "question"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nanything = "*"\n';
+  const manifest =
+    '[package]\nname = "question"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nanything = "*"\n';
   await writeFile(join(project, 'Cargo.toml'), manifest);
   await writeFile(join(project, 'src', 'lib.rs'), '');
   const said = await ask('cargo', ['fetch', '--manifest-path', join(project, 'Cargo.toml')], {

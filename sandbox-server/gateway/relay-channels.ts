@@ -128,7 +128,7 @@ export class RelayChannels {
 
   constructor(
     relay: { readonly stdin: NodeJS.WritableStream; readonly stdout: Readable },
-    options: { readonly maxStreams: number; onStream(stream: Duplex): void },
+    options: { readonly maxStreams: number; readonly onStream: (stream: Duplex) => void },
   ) {
     this.#output = relay.stdin;
     this.#maxStreams = options.maxStreams;

@@ -19,7 +19,7 @@ export interface RelayLinkOptions {
   readonly maxStreams: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  onStream(stream: Duplex): void;
+  readonly onStream: (stream: Duplex) => void;
 }
 
 /** The relay in one sandbox, started again whenever it ends, for as long as there is the sandbox. */
@@ -55,7 +55,12 @@ export class RelayLink {
     });
     exec.stdin.on('error', () => undefined);
     exec.stdin.write(files);
-    const channels = new RelayChannels(exec, { maxStreams, onStream: (stream) => { this.#options.onStream(stream); } });
+    const channels = new RelayChannels(exec, {
+      maxStreams,
+      onStream: (stream) => {
+        this.#options.onStream(stream);
+      },
+    });
     const stop = (): void => {
       // The end of its input ends it, and after that the connection.
       exec.stdin.end();
@@ -92,21 +97,21 @@ export class RelayLink {
 
   async #keep(first: RelayChannels): Promise<void> {
     const { engine, sandboxId, signal, logger } = this.#options;
+    const isOver = (): boolean => signal.aborted;
     let waitMs = firstRestartMs;
-    let channels: RelayChannels | null = first;
+    await first.ended.catch(() => undefined);
     for (;;) {
-      await channels?.ended.catch(() => undefined);
-      if (channels !== null) waitMs = firstRestartMs;
-      channels = null;
       await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
-      if (signal.aborted) return;
+      if (isOver()) return;
       waitMs = Math.min(waitMs * 2, longestRestartMs);
       try {
         // Ended with its sandbox, it is not missed.
         if ((await engine.inspectSandbox(sandboxId))?.running !== true) return;
-        channels = await this.#start();
+        const channels = await this.#start();
+        waitMs = firstRestartMs;
+        await channels.ended.catch(() => undefined);
       } catch (error) {
-        if (!signal.aborted) logger.info({ err: error, sandbox: sandboxId }, 'a relay could not be started again yet');
+        if (!isOver()) logger.info({ err: error, sandbox: sandboxId }, 'a relay could not be started again yet');
       }
     }
   }

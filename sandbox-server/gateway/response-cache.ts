@@ -54,7 +54,7 @@ export type Fetch = (headers: Headers, signal: AbortSignal) => Promise<IncomingM
 const toPolicyRequest = ({ url, headers }: CacheRequest): CachePolicy.Request => ({
   url: url.href,
   method: 'GET',
-  headers: headers as CachePolicy.Headers,
+  headers,
 });
 
 /** Answers in different languages, so to speak, of the same address. */
@@ -121,7 +121,7 @@ export class ResponseCache {
     const key = keyOf(request);
     const asked = toPolicyRequest(request);
     const underWay = await this.#underWay.get(key)?.catch(() => null);
-    if (underWay != null && underWay.entry.policy.satisfiesWithoutRevalidation(asked)) {
+    if (underWay?.entry.policy.satisfiesWithoutRevalidation(asked) === true) {
       return this.#growing(underWay, 'joined');
     }
     const entry = this.#entries.get(key);
@@ -164,7 +164,8 @@ export class ResponseCache {
     }
     const policy = new CachePolicy(asked, answered, { shared: true });
     const length = Number(response.headers['content-length'] ?? 0);
-    const whole = response.headers['transfer-encoding'] !== undefined || response.headers['content-length'] !== undefined;
+    const whole =
+      response.headers['transfer-encoding'] !== undefined || response.headers['content-length'] !== undefined;
     const fits = length <= this.#maxBytes / 2;
     if (answered.status !== 200 || !policy.storable() || !whole || !fits || this.#maxBytes === 0) {
       return passed(response);
@@ -252,7 +253,7 @@ export class ResponseCache {
 
 /** Without what belongs to one connection or one client. */
 export function cleaned(headers: IncomingHttpHeaders): Headers {
-  const named = String(headers.connection ?? '').split(',');
+  const named = (headers.connection ?? '').split(',');
   const dropped = new Set([
     ...['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'upgrade', 'te', 'set-cookie', 'alt-svc'],
     ...['proxy-authenticate', 'proxy-connection', 'strict-transport-security', 'www-authenticate'],

@@ -16,7 +16,11 @@ const allowed = z
     }),
   ])
   .transform((entry, context): AllowedRegistry => {
-    const { host: text, index, internal } = typeof entry === 'string' ? { host: entry, index: undefined, internal: false } : entry;
+    const {
+      host: text,
+      index,
+      internal,
+    } = typeof entry === 'string' ? { host: entry, index: undefined, internal: false } : entry;
     const [, host = '', port] = hostPattern.exec(text) ?? [];
     if (host === '') context.addIssue({ code: 'custom', message: 'expected "host" or "host:port"' });
     return {
