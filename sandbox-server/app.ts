@@ -108,7 +108,13 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
-  const checks = createLiveChecks({ kinds: dependencies.kinds, logger });
+  const checks = createLiveChecks({
+    kinds: dependencies.kinds,
+    logger,
+    onCheck: (status) => {
+      metrics.checkDone(status);
+    },
+  });
   const watching = {
     engine,
     baseImages,
@@ -197,7 +203,6 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     baseImages,
     checks,
     startsPerMinute: config.session.startsPerMinute,
-    onCheck: metrics.checkDone,
   });
   fileRoutes(app, { guard });
   gradeRoutes(app, {

@@ -80,6 +80,8 @@ program
   .description('prove each lab: its starter fails, its solution passes, each wrong case is caught')
   .argument('[labs...]', 'ids of the labs; all without')
   .option('--jobs <number>', 'sandboxes at the same time; as many as the machine bears without', toCount)
+  .option('--only <cases...>', 'prove these alone: "starter", "solution", names of wrong cases; for one lab')
+  .addOption(new Option('--format <format>', 'how to print the proofs').choices(['text', 'json']).default('text'))
   .action(verify);
 program
   .command('budget')

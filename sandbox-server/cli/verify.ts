@@ -1,40 +1,56 @@
-import { availableParallelism, freemem } from 'node:os';
 import { checkKinds } from '../checks/kinds/index.ts';
-import type { Config } from '../config.ts';
-import { formatProof, verifyLab } from '../grading/index.ts';
+import { bearableJobs, formatProof, formatSummary, proofToJson, verifyLab } from '../grading/index.ts';
+import { BallastError } from '../protocol/index.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
 
-/**
- * Grading sandboxes that this machine bears at once: builds keep more than one core busy, and each sandbox may fill its
- * memory.
- */
-const jobsFor = ({ sandbox }: Config): number =>
-  Math.max(1, Math.min(Math.ceil(availableParallelism() / 2), Math.floor(freemem() / sandbox.memoryBytes)));
+export interface VerifyCommand {
+  /** Sandboxes at the same time; as many as the machine bears when left out. */
+  readonly jobs?: number;
+  readonly format: 'text' | 'json';
+  /** Subjects to prove: "starter", "solution", names of wrong cases; all when left out. */
+  readonly only?: readonly string[];
+}
 
-/** `ballast verify [LAB…]`: prove each lab; exit status 1 when a proof does not hold. */
-export async function verify(ids: readonly string[], options: { readonly jobs?: number }): Promise<void> {
+/** `ballast verify [LAB…]`: prove each lab; exit status 1 when a proof does not hold. The report goes to stdout. */
+export async function verify(ids: readonly string[], options: VerifyCommand): Promise<void> {
+  if (options.only !== undefined && ids.length !== 1) {
+    throw new BallastError('bad_request', {
+      message: '--only goes with one lab.',
+      hint: 'Name the lab: ballast verify LAB --only solution',
+    });
+  }
   const environment = await prepareFor({
     withSite: false,
     onLabs: (labs) => {
       for (const id of ids) findLab(labs, id);
     },
   });
-  const jobs = options.jobs ?? jobsFor(environment.config);
+  const jobs = options.jobs ?? bearableJobs(environment.config.sandbox.memoryBytes);
   const grader = graderOptions(environment);
-  let problems = 0;
+  const text = options.format === 'text';
+  const labs: unknown[] = [];
+  const broken: string[] = [];
   for (const lab of environment.labs.values()) {
     if (ids.length > 0 && !ids.includes(lab.id)) continue;
-    process.stdout.write(`${lab.id}\n`);
-    await verifyLab(lab, {
+    if (text) process.stdout.write(`${lab.id}\n`);
+    const started = performance.now();
+    const proofs = await verifyLab(lab, {
       ...grader,
       jobs,
       kinds: checkKinds(),
+      ...(options.only === undefined ? {} : { only: options.only }),
       onProof: (proof) => {
-        if (proof.problem !== '') problems += 1;
-        process.stdout.write(formatProof(proof, { color: process.stdout.isTTY }));
+        if (proof.problem !== '') broken.push(proof.subject);
+        if (text) process.stdout.write(formatProof(proof, { color: process.stdout.isTTY }));
+        else process.stderr.write(`${lab.id} ${proof.subject}: ${proof.problem || 'as it should be'}\n`);
       },
       onError: (id, error, errorId) => process.stderr.write(`  check ${id} (${errorId}): ${String(error)}\n`),
     });
+    const elapsedMs = Math.round(performance.now() - started);
+    if (text) process.stdout.write(formatSummary(proofs, { jobs, elapsedMs }));
+    labs.push({ lab: lab.id, durationMs: elapsedMs, proofs: proofs.map(proofToJson) });
   }
-  process.exitCode = problems === 0 ? 0 : 1;
+  const holds = broken.length === 0;
+  if (!text) process.stdout.write(`${JSON.stringify({ holds, jobs, labs }, null, 2)}\n`);
+  process.exitCode = holds ? 0 : 1;
 }

@@ -12,6 +12,7 @@ import { startSandbox } from '../sessions/start-sandbox.ts';
 import { runChecksInTime } from './run-checks-in-time.ts';
 import type { JudgeOptions } from './run-checks-in-time.ts';
 import { packSubmission } from './submission.ts';
+import { createTidier } from './tidy-engine.ts';
 import type { Submission } from './submission.ts';
 
 /** What it takes to make a grading sandbox. */
@@ -81,8 +82,10 @@ export async function withCleanRoom<Result>(
     }
     const shell = createEngineShell(engine, id);
     const labDir = `/home/learner/${lab.id}`;
+    const tidy = createTidier(shell, signal);
     return await use({
       async judge(files, judging) {
+        await tidy();
         await placeFiles(shell, labDir, files, signal);
         const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
         return runChecksInTime(lab, context, judging, signal);

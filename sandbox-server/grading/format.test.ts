@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { LabResult } from '../protocol/index.ts';
-import { formatProof, formatResult } from './format.ts';
+import { formatResult } from './format.ts';
 
 const check = { points: 10, expected: '', actual: '', hint: '', durationMs: 1234 };
 const result: LabResult = {
@@ -50,12 +50,4 @@ it('prints JSON that reads back as it was, and colours on terminals alone', () =
   expect(JSON.parse(formatResult(result, 'json', { color: true }))).toEqual(result);
   expect(formatResult(result, 'text', { color: true })).toContain('\u001b[');
   expect(formatResult(result, 'text', { color: false })).not.toContain('\u001b[');
-});
-
-it('prints a proof in a line, and the result with it when it does not hold', () => {
-  const proof = { subject: 'forgot-user', title: 'Nobody said who runs it', problem: '', result };
-  expect(formatProof(proof, { color: false })).toBe('✓ forgot-user Nobody said who runs it, 5.0 s\n');
-  expect(formatProof({ ...proof, problem: 'not caught by non-root' }, { color: false })).toMatch(
-    /^✗ forgot-user.*\n {4}not caught by non-root\n✓ First/,
-  );
 });

@@ -5,7 +5,6 @@ import { outcomeOf } from './graded.ts';
 import type { Graded } from './graded.ts';
 import { toCtrf } from './report-ctrf.ts';
 import { toJUnit } from './report-junit.ts';
-import type { LabProof } from './verify-lab.ts';
 
 /** How results can be printed. */
 export const reportFormats = ['text', 'json', 'junit', 'ctrf'] as const;
@@ -70,15 +69,7 @@ const outcomes = { passed: 'Passed', failed: 'Not there yet', ungradable: 'Could
 
 function formatText(result: LabResult, { color }: { readonly color: boolean }): string {
   const paint = pc.createColors(color);
-  const paints = { pass: paint.green, fail: paint.red, error: paint.yellow, skip: paint.dim };
-  const lines: string[] = [];
-  for (const check of result.checks) {
-    const points = `${String(check.status === 'pass' ? check.points : 0)}/${String(check.points)}`;
-    lines.push(
-      `${paints[check.status](marks[check.status])} ${paint.bold(check.title)} ${paint.dim(`${points}, ${seconds(check.durationMs)}`)}`,
-    );
-    for (const [label, text] of details(check)) lines.push(...indented(label, text, paint.dim));
-  }
+  const lines = result.checks.map((check) => formatCheck(check, { color }));
   const paintOutcome = { passed: paint.green, failed: paint.red, ungradable: paint.yellow }[result.outcome];
   const score = `${String(result.score)} of ${String(result.maxScore)} points`;
   const how = `${result.lab}, ${result.mode}, Docker Engine ${result.engine}, ${seconds(result.durationMs)}`;
@@ -88,11 +79,23 @@ function formatText(result: LabResult, { color }: { readonly color: boolean }): 
   return lines.join('\n');
 }
 
+/** Lines on one check. @param options.always give the details of a check that has passed as well */
+export function formatCheck(
+  check: CheckResult,
+  { color, always = false }: { readonly color: boolean; readonly always?: boolean },
+): string {
+  const paint = pc.createColors(color);
+  const paints = { pass: paint.green, fail: paint.red, error: paint.yellow, skip: paint.dim };
+  const points = `${String(check.status === 'pass' ? check.points : 0)}/${String(check.points)}`;
+  const head = `${paints[check.status](marks[check.status])} ${paint.bold(check.title)} ${paint.dim(`${always ? `${check.id}, ` : ''}${points}, ${seconds(check.durationMs)}`)}`;
+  const told = check.status === 'pass' && !always ? [] : details(check);
+  return [head, ...told.flatMap(([label, text]) => indented(label, text, paint.dim))].join('\n');
+}
+
 function details(check: CheckResult): (readonly [string, string])[] {
-  if (check.status === 'pass') return [];
   const all = [
     ['expected', check.expected],
-    [check.status === 'fail' ? 'actual' : 'why', check.actual],
+    [check.status === 'skip' || check.status === 'error' ? 'why' : 'actual', check.actual],
     ['hint', check.hint],
   ] as const;
   return all.filter(([, text]) => text !== '');
@@ -104,13 +107,5 @@ function indented(label: string, text: string, paint: (text: string) => string):
   return text.split('\n').map((line, index) => `    ${paint((index === 0 ? label : '').padEnd(labelWidth))}${line}`);
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-
-/** A line on a proof of `ballast verify`, and the whole result where the proof does not hold. */
-export function formatProof(proof: LabProof, { color }: { readonly color: boolean }): string {
-  const paint = pc.createColors(color);
-  const mark = proof.problem === '' ? paint.green('✓') : paint.red('✗');
-  const problem =
-    proof.problem === '' ? '' : `    ${paint.red(proof.problem)}\n${formatText(proof.result, { color })}\n`;
-  return `${mark} ${proof.subject} ${paint.dim(`${proof.title}, ${seconds(proof.result.durationMs)}`)}\n${problem}`;
-}
+/** Time for people. */
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

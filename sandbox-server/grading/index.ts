@@ -1,6 +1,8 @@
 export type { GraderOptions } from './clean-room.ts';
-export { formatProof, formatReport, formatResult, reportFormats } from './format.ts';
+export { bearableJobs } from './bearable-jobs.ts';
+export { formatReport, reportFormats } from './format.ts';
 export type { ReportFormat } from './format.ts';
+export { formatProof, formatSummary, proofToJson } from './format-proof.ts';
 export { gradeMany } from './grade-many.ts';
 export type { NamedSubmission } from './grade-many.ts';
 export { gradeSubmission } from './grade-submission.ts';

@@ -61,8 +61,6 @@ export function sessionRoutes(
     readonly baseImages: readonly BaseImage[];
     readonly checks: LiveChecks;
     readonly startsPerMinute: number;
-    /** Told of each check that a run has judged. */
-    readonly onCheck: (status: string) => void;
   },
 ): void {
   const { manager, guard } = options;
@@ -194,7 +192,6 @@ export function sessionRoutes(
       const result = await options.checks.run(session, request.body?.ids);
       // They ran for the learner: the idle clock begins at their end.
       session.touch();
-      for (const { status } of result.checks) options.onCheck(status);
       return result;
     },
   );

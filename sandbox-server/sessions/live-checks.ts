@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { runChecks, type RunChecksOptions } from '../checks/index.ts';
-import { BallastError, type LabResult } from '../protocol/index.ts';
+import { BallastError, type CheckResult, type LabResult } from '../protocol/index.ts';
 import type { Sandbox, Session } from './session.ts';
 
 /** Checks of sessions: asked for, and again by themselves whenever an image changes. */
@@ -36,8 +36,10 @@ class MadeWay extends Error {}
 export function createLiveChecks(options: {
   readonly kinds: RunChecksOptions['kinds'];
   readonly logger: Logger;
+  /** Told the status of each check as it is judged, for the metrics; in runs that come by themselves too. */
+  readonly onCheck: (status: CheckResult['status']) => void;
 }): LiveChecks {
-  const { kinds, logger } = options;
+  const { kinds, logger, onCheck } = options;
   const standings = new WeakMap<Sandbox, Standing>();
   const standingOf = (sandbox: Sandbox): Standing => {
     const known = standings.get(sandbox);
@@ -64,6 +66,7 @@ export function createLiveChecks(options: {
         },
         onResult: (check) => {
           standing.judged.add(check.id);
+          onCheck(check.status);
           session.publish({ type: 'check', result: check });
         },
         onError: (id, error, errorId) => {

@@ -36,7 +36,7 @@ const statuses = (result: LabResult): Record<string, CheckResult['status']> =>
 
 describe('in the clean room', () => {
   it('the starter fails what it should, the solution passes', { timeout: 600_000 }, async () => {
-    const proofs = await verifyLab(lab, { ...graderOf(base, host), kinds: base.kinds, quick: true });
+    const proofs = await verifyLab(lab, { ...graderOf(base, host), kinds: base.kinds, only: ['starter', 'solution'] });
     const [starter, solution] = proofs;
     expect(proofs.map(({ problem }) => problem)).toEqual(['', '']);
     expect(starter && statuses(starter.result)).toEqual({

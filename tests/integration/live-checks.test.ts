@@ -43,6 +43,12 @@ async function build(user: string, tag = 'greeter'): Promise<void> {
 const judge = (ids: readonly string[]): Promise<Answer> =>
   server.ask('POST', `/api/sessions/${session.id}/checks`, { body: JSON.stringify({ ids }), token: session.token });
 
+/** Failed checks in the metrics. */
+async function failsCounted(): Promise<number> {
+  const text = (await server.ask('GET', '/metrics')).bytes.toString();
+  return Number(/^ballast_checks_total\{status="fail"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
 const results = (): LabResult[] =>
   events.messages.flatMap((message) => (message.type === 'checks-done' ? [message.result] : []));
 const statusesOf = (result: LabResult): string[] => result.checks.map(({ id, status }) => `${id} ${status}`);
@@ -61,6 +67,7 @@ it('judges again what was judged before whenever an image changes, and nothing e
   const answer = await judge(['non-root']);
   expect(answer.json, answer.bytes.toString()).toMatchObject({ outcome: 'passed' });
   const before = results().length;
+  const failsBefore = await failsCounted();
 
   await build('0');
   const broken = await events.until('red again', () =>
@@ -69,6 +76,7 @@ it('judges again what was judged before whenever an image changes, and nothing e
       .find(({ outcome }) => outcome === 'failed'),
   );
   expect(statusesOf(broken)).toEqual(['image-built pass', 'non-root fail']);
+  expect(await failsCounted()).toBe(failsBefore + 1);
 
   await build('65532');
   const mended = await events.until('green again', () => {

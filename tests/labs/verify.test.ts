@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkKinds } from '../../sandbox-server/checks/index.ts';
-import { formatResult, verifyLab } from '../../sandbox-server/grading/index.ts';
+import { bearableJobs, formatProof, verifyLab } from '../../sandbox-server/grading/index.ts';
 import { loadLabs } from '../../sandbox-server/labs/index.ts';
 import { graderOf } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
@@ -23,12 +23,10 @@ afterAll(() => {
 
 describe.each([...labs.values()])('lab $id', (lab) => {
   it('fails its starter, passes its solution, and catches each wrong case by the checks that it names', async () => {
-    const proofs = await verifyLab(lab, { ...graderOf(base, 'labs-test'), kinds: base.kinds });
+    const jobs = bearableJobs(base.config.sandbox.memoryBytes);
+    const proofs = await verifyLab(lab, { ...graderOf(base, 'labs-test'), kinds: base.kinds, jobs });
     const broken = proofs.filter(({ problem }) => problem !== '');
-    const evidence = broken.map(
-      ({ subject, problem, result }) => `${subject}: ${problem}\n${formatResult(result, 'text', { color: false })}`,
-    );
-    expect(evidence).toEqual([]);
+    expect(broken.map((proof) => formatProof(proof, { color: false }))).toEqual([]);
     expect(proofs).toHaveLength(2 + lab.wrongCases.length);
   });
 });
