@@ -18,30 +18,58 @@ export function isPublicAddress(address: string): boolean {
   return inner !== null && ipaddr.fromByteArray(inner).range() === 'unicast';
 }
 
+/**
+ * What the name of a host may lead to. `public`: the internet. `machine`: wherever this machine's resolver leads, as
+ * with the registries that its own package clients use, but not this machine or its link. `any`: an operator said so.
+ */
+export type Reach = 'public' | 'machine' | 'any';
+
+const neverMachine = new Set(['loopback', 'linkLocal', 'unspecified', 'multicast', 'broadcast', 'carrierGradeNat']);
+
 type LookupCallback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
 type Lookup = (host: string, options: LookupOptions, callback: LookupCallback) => void;
 
-/**
- * A `lookup` for sockets that connects to the very addresses it has judged: a name that answers differently the second
- * time gains nothing.
- * @param host whose addresses must all be public; any other, such as that of the operator's own proxy, is not judged
- */
-export function guardedLookup(host: string, resolve: Lookup = systemLookup): Lookup {
-  return (name, options, callback) => {
-    resolve(name, { ...options, all: true }, (error, found) => {
-      if (error !== null) {
-        callback(error, []);
-        return;
-      }
-      const addresses = found as LookupAddress[];
-      const bad = name === host ? addresses.find(({ address }) => !isPublicAddress(address)) : undefined;
-      const [first] = addresses;
-      if (bad !== undefined || first === undefined) {
-        callback(new RefusedError(host, 'its address is not a public one'), []);
-        return;
-      }
-      if (options.all === true) callback(null, addresses);
-      else callback(null, first.address, first.family);
-    });
-  };
+/** Judges the addresses of the hosts that are asked. */
+export class AddressGuard {
+  /** Where the registries of the machine's own clients are: a network that answers for all of them does so for their files. */
+  readonly #ofRegistries = new Set<string>();
+  readonly #resolve: Lookup;
+
+  constructor(resolve: Lookup = systemLookup as Lookup) {
+    this.#resolve = resolve;
+  }
+
+  #mayReach(address: string, reach: Reach): boolean {
+    if (reach === 'any' || isPublicAddress(address)) return true;
+    if (reach === 'public') return this.#ofRegistries.has(address);
+    return !neverMachine.has(ipaddr.process(address).range());
+  }
+
+  /**
+   * A `lookup` for sockets that connects to the very addresses it has judged: a name that answers differently the second
+   * time gains nothing.
+   * @param host whose addresses are judged; any other, such as that of the operator's own proxy, is not
+   */
+  lookupFor(host: string, reach: Reach): Lookup {
+    return (name, options, callback) => {
+      this.#resolve(name, { ...options, all: true }, (error, found) => {
+        if (error !== null) {
+          callback(error, []);
+          return;
+        }
+        const addresses = found as LookupAddress[];
+        const [first] = addresses;
+        if (
+          first === undefined ||
+          (name === host && addresses.some(({ address }) => !this.#mayReach(address, reach)))
+        ) {
+          callback(new RefusedError(host, 'its address is not a public one'), []);
+          return;
+        }
+        if (name === host && reach === 'machine') for (const { address } of addresses) this.#ofRegistries.add(address);
+        if (options.all === true) callback(null, addresses);
+        else callback(null, first.address, first.family);
+      });
+    };
+  }
 }

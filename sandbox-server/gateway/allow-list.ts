@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Reach } from './address-guard.ts';
 import { RefusedError } from './refusal.ts';
 
 /** How the answers of a registry name the files' own hosts. */
@@ -12,8 +13,7 @@ export interface AllowedRegistry {
   /** 443 and 80 where none is said. */
   readonly port: number | null;
   readonly index: IndexKind | null;
-  /** Its address may be a private one: an operator's own mirror. */
-  readonly internal: boolean;
+  readonly reach: Reach;
   /** Who named it: "go", "pip", …, "operator". */
   readonly from: string;
   /** For the Authorization header of requests to it, such as "Basic …". Never told to a sandbox. */

@@ -55,7 +55,7 @@ const allow = (host: string, port: number | null, more: Partial<AllowedRegistry>
   host,
   port,
   index: null,
-  internal: true,
+  reach: 'any',
   from: 'test',
   authorization: null,
   ...more,
@@ -70,7 +70,7 @@ beforeAll(async () => {
       allow('localhost', registryPort, { index: 'pypi', authorization: 'Basic c2VjcmV0' }),
       allow('registry.test', null),
       // A name of the machine itself, which is not told to be internal.
-      allow('localhost', strangerPort, { internal: false }),
+      allow('localhost', strangerPort, { reach: 'public' }),
     ]),
     authority,
     cache: await ResponseCache.open(join(folder, 'cache'), 1e6),
@@ -230,7 +230,12 @@ describe('what is refused', () => {
     ],
     [
       'a tunnel in a tunnel',
-      () => tunnel('registry.test:443', 'registry.test', 'CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test\r\n\r\n'),
+      () =>
+        tunnel(
+          'registry.test:443',
+          'registry.test',
+          'CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test\r\n\r\n',
+        ),
     ],
     [
       'both lengths of a body',

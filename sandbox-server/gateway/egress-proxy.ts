@@ -248,19 +248,17 @@ export class EgressProxy {
     const headers: Record<string, string | string[] | undefined> = {};
     for (const name of forwarded) if (request.headers[name] !== undefined) headers[name] = request.headers[name];
     const own = registry?.authorization == null ? {} : { authorization: registry.authorization };
-    const internal = registry?.internal ?? false;
+    const reach = registry?.reach ?? 'public';
     if (method === 'GET') {
       return cache.answer({ url, headers }, (sent, signal) =>
-        upstream.fetch({ method, url, headers: { ...sent, ...own, host: url.host }, internal, signal }),
+        upstream.fetch({ method, url, headers: { ...sent, ...own, host: url.host }, reach, signal }),
       );
     }
     const gone = new AbortController();
     request.once('close', () => {
       if (!request.complete) gone.abort();
     });
-    return passed(
-      await upstream.fetch({ method, url, headers: { ...headers, ...own }, internal, signal: gone.signal }),
-    );
+    return passed(await upstream.fetch({ method, url, headers: { ...headers, ...own }, reach, signal: gone.signal }));
   }
 
   /** An index is read before its client has the last of it: the client goes on to the hosts that it names. */

@@ -153,7 +153,7 @@ function registryOf(from: string, text: string, index: IndexKind | null): readon
   const { username, password, port, hostname } = url;
   const secret = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization = secret === ':' ? null : `Basic ${Buffer.from(secret).toString('base64')}`;
-  return [{ host: hostname, port: port === '' ? null : Number(port), index, internal: false, from, authorization }];
+  return [{ host: hostname, port: port === '' ? null : Number(port), index, reach: 'machine', from, authorization }];
 }
 
 /** Each host once, with the first word on it. */

@@ -27,7 +27,7 @@ const allowed = z
       host: host.toLowerCase(),
       port: port === undefined ? null : Number(port),
       index: index ?? null,
-      internal,
+      reach: internal ? 'any' : 'public',
       from: 'operator',
       authorization: null,
     };

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { getCACertificates } from 'node:tls';
-import { guardedLookup } from './address-guard.ts';
+import { AddressGuard, type Reach } from './address-guard.ts';
 
 const socketsPerHost = 32;
 /** A registry that sends nothing for so long has failed. */
@@ -11,8 +11,7 @@ export interface UpstreamRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Its address may be a private one. */
-  readonly internal: boolean;
+  readonly reach: Reach;
   readonly signal: AbortSignal;
 }
 
@@ -36,11 +35,11 @@ export function createUpstream(
   const ca = [...new Set([...sources, ...(extraCa === null ? [] : [extraCa])])];
   const common = { keepAlive: true, maxSockets: socketsPerHost, proxyEnv: { ...environment } };
   const agents = { http: new HttpAgent(common), https: new HttpsAgent({ ...common, ca }) };
+  const guard = new AddressGuard();
   return {
-    async fetch({ method, url, headers, internal, signal }) {
+    async fetch({ method, url, headers, reach, signal }) {
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-      const lookup = internal ? {} : { lookup: guardedLookup(url.hostname) as never };
-      const options = { method, headers, signal, ...lookup };
+      const options = { method, headers, signal, lookup: guard.lookupFor(url.hostname, reach) as never };
       const request =
         url.protocol === 'https:'
           ? httpsRequest(url, { ...options, agent: agents.https })

@@ -24,7 +24,7 @@ export interface PackagesSeat {
 export async function openPackagesServer(
   base: Base,
   options: TestServerOptions = {},
-): Promise<{ readonly server: TestServer; seat(): Promise<PackagesSeat>; close(): Promise<void> }> {
+): Promise<{ readonly server: TestServer; seat(lab?: string): Promise<PackagesSeat>; close(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'ballast-test-lab-'));
   mkdirSync(join(folder, 'start'));
   const [model] = base.labs.values();
@@ -47,12 +47,12 @@ export async function openPackagesServer(
     await close();
     throw error;
   }
-  return { server, seat: () => openSeat(base, server), close };
+  return { server, seat: (lab = 'packages') => openSeat(base, server, lab), close };
 }
 
-async function openSeat({ engine }: Base, server: TestServer): Promise<PackagesSeat> {
+async function openSeat({ engine }: Base, server: TestServer, lab: string): Promise<PackagesSeat> {
   const before = new Set((await engine.listSandboxes({ 'ballast.host': server.hostId })).map(({ id }) => id));
-  const session = await server.createSession('packages');
+  const session = await server.createSession(lab);
   await untilReady(server, session);
   const all = await engine.listSandboxes({ 'ballast.host': server.hostId });
   const sandboxId = all.find(({ id }) => !before.has(id))!.id;

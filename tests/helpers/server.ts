@@ -91,7 +91,15 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts it, or starts it again as after the end of its process. */
   async start(): Promise<void> {
-    const { session = {}, sandbox = {}, disk = {}, pool = {}, admission = {}, gateway = {}, ...options } = this.#options;
+    const {
+      session = {},
+      sandbox = {},
+      disk = {},
+      pool = {},
+      admission = {},
+      gateway = {},
+      ...options
+    } = this.#options;
     const defaults = this.#base.config;
     const config: Config = {
       ...defaults,
