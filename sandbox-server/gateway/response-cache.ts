@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import CachePolicy from 'http-cache-semantics';
 import { GrowingFile } from './growing-file.ts';
+import { withFreshness } from './lasting-paths.ts';
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -153,7 +154,10 @@ export class ResponseCache {
     const headers = entry === null ? request.headers : (entry.policy.revalidationHeaders(asked) as Headers);
     const abandoned = new AbortController();
     const response = await fetch(headers, abandoned.signal);
-    const answered = { status: response.statusCode ?? 502, headers: response.headers as CachePolicy.Headers };
+    const answered = {
+      status: response.statusCode ?? 502,
+      headers: withFreshness(request.url, response.headers) as CachePolicy.Headers,
+    };
     if (entry !== null && answered.status === 304) {
       response.resume();
       const { policy, matches } = entry.policy.revalidatedPolicy(asked, answered);
