@@ -12,20 +12,25 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSy
 import { constants, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bringDependencies } from './kit-dependencies.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const modules = join(root, 'node_modules');
 const marker = join(modules, '.ballast-installed');
 const node = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 
-/** What the installed dependencies depend on: the lock file and the machine they were installed for. */
-function wanted() {
+/** What the dependencies are installed for: the machine, and a digest of it and of the lock file. */
+export function installedFor() {
   const lock = readFileSync(join(root, 'package-lock.json'));
-  return createHash('sha256').update(lock).update(`${process.platform} ${process.arch}`).digest('hex');
+  const machine = `${process.platform} ${process.arch}`;
+  return { machine, digest: createHash('sha256').update(lock).update(machine).digest('hex') };
 }
 
+/** Of node_modules, what stays on this machine. */
+export const neverPacked = ['.ballast-installed', '.cache', '.vite', '.vite-temp', '.astro'];
+
 function installed() {
-  return existsSync(node) && existsSync(marker) && readFileSync(marker, 'utf8') === wanted();
+  return existsSync(node) && existsSync(marker) && readFileSync(marker, 'utf8') === installedFor().digest;
 }
 
 function run(command, args, options) {
@@ -58,8 +63,21 @@ async function install() {
     console.error(lines.join('\n'));
     fail(`npm ci failed (exit code ${code}) after ${seconds()}.`, `The whole log: ${log}`);
   }
-  writeFileSync(marker, wanted());
+  writeFileSync(marker, installedFor().digest);
   console.error(`Dependencies installed in ${seconds()}.`);
+}
+
+/** With a kit, the dependencies come out of it: there may be no network to install them over. */
+async function bring(file) {
+  if (file === undefined) fail('No kit is named.', 'Use: node bin/ballast.mjs kit import FILE');
+  try {
+    await bringDependencies(file, { modules, wanted: installedFor() });
+  } catch (error) {
+    if (error.hint === undefined) throw error;
+    console.error(`\nError (${error.code}): ${error.message}\n  What to do: ${error.hint}`);
+    process.exit(1);
+  }
+  writeFileSync(marker, installedFor().digest);
 }
 
 function fail(message, hint) {
@@ -74,7 +92,10 @@ function fail(message, hint) {
 export async function runWithDeps(file, args) {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20) fail(`Node.js ${process.versions.node} is too old.`, 'Install Node.js 20 or newer.');
-  if (!installed()) await install();
+  if (!installed()) {
+    if (args[0] === 'kit' && args[1] === 'import') await bring(args.slice(2).find((arg) => !arg.startsWith('-')));
+    else await install();
+  }
   const path = [join(modules, '.bin'), process.env.PATH ?? ''].join(delimiter);
   const child = spawn(node, [join(root, file), ...args], { stdio: 'inherit', env: { ...process.env, PATH: path } });
   // A terminal's Ctrl-C reaches the child by itself; it decides when to end, and we end with it.

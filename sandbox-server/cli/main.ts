@@ -6,6 +6,7 @@ import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
 import { grade } from './grade.ts';
+import { kitExport, kitImport } from './kit.ts';
 import { measure } from './measure.ts';
 import { report } from './report.ts';
 import { setup } from './setup.ts';
@@ -93,6 +94,17 @@ program
   .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
   .option('--update', 'write the baseline anew')
   .action(budget);
+const kit = program.command('kit').description('carry all that is set up to a machine without a network');
+kit
+  .command('export')
+  .description('pack the sandbox image, the base images, the site and the dependencies into one file')
+  .argument('<file>', 'file to write, such as ballast.kit')
+  .action(kitExport);
+kit
+  .command('import')
+  .description('bring what is in such a file to this machine; nothing is fetched')
+  .argument('<file>', 'file that "ballast kit export" wrote')
+  .action(kitImport);
 program
   .command('measure')
   .description('measure what lessons quote, by measurements/recipes.yaml, into measurements/results.json')

@@ -33,7 +33,7 @@ export async function prepareFor(options: {
   const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
   options.onLabs?.(labs);
   const hostId = readHostId(config.home);
-  const refs = [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
+  const refs = labRefs(labs);
   const prepared = await prepare({
     root: projectRoot,
     config,
@@ -46,14 +46,24 @@ export async function prepareFor(options: {
   return { config, hostId, labs, prepared };
 }
 
-/** What grading needs of it. Ctrl-C ends the grading and removes its sandbox. */
-export function graderOptions({ config, hostId, prepared }: Environment): GraderOptions {
+/** Base images that labs use. */
+export function labRefs(labs: ReadonlyMap<string, Lab>): readonly string[] {
+  return [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
+}
+
+/** Aborted by Ctrl-C and SIGTERM, so that what was begun is cleared away. */
+export function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       interrupted.abort(new BallastError('shutting_down', { message: 'Interrupted.' }));
     });
   }
+  return interrupted.signal;
+}
+
+/** What grading needs of it. Ctrl-C ends the grading and removes its sandbox. */
+export function graderOptions({ config, hostId, prepared }: Environment): GraderOptions {
   return {
     engine: prepared.engine,
     image: prepared.image,
@@ -62,7 +72,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     gateway: createGateway(config, createLogger(config.logLevel, process.stderr)),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
-    signal: interrupted.signal,
+    signal: interruption(),
   };
 }
 

@@ -26,7 +26,11 @@ export interface SandboxLimits {
   readonly pids: number;
 }
 
-export type SandboxKind = 'sandbox' | 'grader' | 'seeder';
+/**
+ * `exporter` and `importer` carry a base-image store out of an engine and into one: containers of the sandbox image, for
+ * its user and its ids, in which nothing runs but what they are told to.
+ */
+export type SandboxKind = 'sandbox' | 'grader' | 'seeder' | 'exporter' | 'importer';
 
 /** All that an engine needs to make one sandbox. Nothing in it comes from a learner. */
 export interface SandboxSpec {
@@ -36,7 +40,7 @@ export interface SandboxSpec {
   /** Server id, for the label ballast.host. */
   readonly host: string;
   readonly image: string;
-  /** Base-image store: mounted read-only, but read-write as the data-root of a seeder. */
+  /** Base-image store: mounted read-only, but read-write where it is filled, by a seeder or an importer. */
   readonly storeVolume: string;
   readonly limits: SandboxLimits;
   /** Only a seeder gets "bridge": it fetches packages and base images, never runs a learner's code. */
@@ -139,6 +143,8 @@ export interface Engine {
   removeImage(ref: string): Promise<void>;
   /** The archive of an image, as "docker save" writes it. Destroying the stream ends the reading of it. */
   saveImage(ref: string): Promise<Readable>;
+  /** Take in all images of such an archive, under the names that they have in it: look at these first. */
+  loadImage(archive: Readable): Promise<void>;
 
   createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
   volumeLabels(name: string): Promise<Readonly<Record<string, string>> | null>;

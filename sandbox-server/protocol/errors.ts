@@ -96,6 +96,21 @@ export const errorTable = {
     hint: 'Try again later, or name credentials or a mirror: "registries" in ballast.yaml.',
   },
   registry_failed: { status: 503, message: 'The image registry failed.', hint: 'Try again later.' },
+  kit_invalid: {
+    status: 400,
+    message: 'That file is not a kit.',
+    hint: 'Name a file that "ballast kit export" wrote.',
+  },
+  kit_damaged: {
+    status: 422,
+    message: 'The kit is damaged.',
+    hint: 'Copy the kit again, or export it again.',
+  },
+  kit_mismatch: {
+    status: 409,
+    message: 'The kit is for another version of Ballast or another machine.',
+    hint: 'Export it again, with the same version on a machine of the same kind.',
+  },
   setup_failed: { status: 500, message: 'Set-up failed.', hint: 'Run "npx ballast doctor".' },
   sandbox_failed: {
     status: 503,

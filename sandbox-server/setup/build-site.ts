@@ -28,6 +28,27 @@ async function inputDigest(root: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** The built site of a project. */
+export interface SiteState {
+  readonly siteDir: string;
+  /** File beside it that holds the digest of what it was built from. */
+  readonly stamp: string;
+  /** Digest of what it is built from now. */
+  readonly digest: string;
+  /** Whether it was built from that. */
+  readonly current: boolean;
+}
+
+/** @param root the project's folder */
+export async function siteState(root: string): Promise<SiteState> {
+  const siteDir = join(root, 'dist');
+  const stamp = join(root, '.astro', 'ballast-site');
+  const digest = await inputDigest(root);
+  const current =
+    existsSync(join(siteDir, 'index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest;
+  return { siteDir, stamp, digest, current };
+}
+
 /**
  * Builds the site into `dist/` unless what is there was made from the same files.
  * @param root the project's folder
@@ -35,12 +56,8 @@ async function inputDigest(root: string): Promise<string> {
  * @throws BallastError setup_failed with Astro's last lines
  */
 export async function buildSite(root: string, progress: Progress): Promise<{ siteDir: string; built: boolean }> {
-  const siteDir = join(root, 'dist');
-  const stamp = join(root, '.astro', 'ballast-site');
-  const digest = await inputDigest(root);
-  if (existsSync(join(siteDir, 'index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) {
-    return { siteDir, built: false };
-  }
+  const { siteDir, stamp, digest, current } = await siteState(root);
+  if (current) return { siteDir, built: false };
   const astro = join(root, 'node_modules', '.bin', 'astro');
   await runProgram(astro, ['build'], {
     cwd: root,

@@ -200,6 +200,12 @@ class StorePreparation {
     }
   }
 
+  /** What a whole store says of itself; null when there is none. Waits for another set-up. */
+  async find(): Promise<StoreManifest | null> {
+    await this.#settleOthers();
+    return this.#find();
+  }
+
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
@@ -302,4 +308,34 @@ export async function prepareStore(engine: Engine, options: PrepareStoreOptions)
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   const manifest = await preparation.obtain();
   return { volume: preparation.volume, images: manifest.images };
+}
+
+/** The place of a store: whether or not it is there. */
+export interface StorePlace {
+  readonly volume: string;
+  /** What a whole store says of itself; null when there is none. */
+  readonly manifest: StoreManifest | null;
+}
+
+/**
+ * Look for the store that `prepareStore` would prepare, without making it.
+ * @throws BallastError of the engine
+ */
+export async function findStore(engine: Engine, options: PrepareStoreOptions): Promise<StorePlace> {
+  const refs = [...new Set(options.refs.map(withTag))];
+  const extraCa = await readExtraCa(options.config);
+  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
+  const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
+  return { volume: preparation.volume, manifest: await preparation.find() };
+}
+
+/** Hash of what in the project decides what is in a store; settings of this machine (mirrors, authorities) left out. */
+export async function storeRecipe(refs: readonly string[], config: Config): Promise<string> {
+  const refsOnce = [...new Set(refs.map(withTag))].sort();
+  return contentHash(refsOnce, '', { ...config, images: 'auto', registries: {} });
+}
+
+/** Labels of a store's volume. @param seed as in its manifest */
+export function storeLabels(host: string, seed: string): Readonly<Record<string, string>> {
+  return { 'ballast.kind': 'store', 'ballast.host': host, [seedLabel]: seed };
 }

@@ -10,6 +10,8 @@ import { imageBuilt } from './image-built.ts';
 import { imageHas } from './image-has.ts';
 import { imageLacks } from './image-lacks.ts';
 import { imageSize } from './image-size.ts';
+import { labFile } from './lab-file.ts';
+import { labTable } from './lab-table.ts';
 import { labels } from './labels.ts';
 import { noSecret } from './no-secret.ts';
 import { noZombies } from './no-zombies.ts';
@@ -62,6 +64,8 @@ export function checkKinds(): CheckKinds {
     register(caCertificates),
     register(timeZoneData),
     register(fileContent),
+    register(labFile),
+    register(labTable),
     register(labels),
     register(exposedPorts),
     register(nonRoot),

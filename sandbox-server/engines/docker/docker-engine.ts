@@ -34,7 +34,7 @@ const infoShape = z.object({
   SecurityOptions: z.array(z.string()).nullish(),
 });
 const versionShape = z.object({ Version: z.string(), ApiVersion: z.string(), Arch: z.string() });
-const sandboxKind = z.enum(['sandbox', 'grader', 'seeder']);
+const sandboxKind = z.enum(['sandbox', 'grader', 'seeder', 'exporter', 'importer']);
 
 /** As the Docker API spells it in its header. */
 interface RegistryToken {
@@ -157,6 +157,19 @@ export class DockerEngine implements Engine {
     }
     const stream = await engineCall(`save the image ${ref}`, () => this.#docker.getImage(ref).get());
     return stream instanceof Readable ? stream : new Readable().wrap(stream);
+  }
+
+  async loadImage(archive: Readable): Promise<void> {
+    const doing = 'load an image';
+    // Should the archive break off, so must the request: the engine would wait for the rest of it.
+    const request = new AbortController();
+    archive.once('error', (error) => {
+      request.abort(error);
+    });
+    const stream = await engineCall(doing, () =>
+      this.#docker.loadImage(archive, { quiet: true, abortSignal: request.signal }),
+    );
+    await followProgress(stream, doing, () => undefined);
   }
 
   async createVolume(name: string, labels: Labels): Promise<void> {

@@ -38,7 +38,8 @@ export function sandboxOptions(
   spec: SandboxSpec,
   host: { readonly seccompProfile: string; readonly securityOptions: readonly string[] },
 ): Docker.ContainerCreateOptions {
-  const seeding = spec.kind === 'seeder';
+  const filling = spec.kind === 'seeder' || spec.kind === 'importer';
+  const carrying = spec.kind === 'exporter' || spec.kind === 'importer';
   const labels = sandboxLabels(spec);
   const device = (path: string): object => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rwm' });
   return {
@@ -47,6 +48,7 @@ export function sandboxOptions(
     Hostname: spec.hostname,
     Env: Object.entries({ BALLAST_KIND: spec.kind, ...spec.env }).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
+    ...(carrying ? { User: 'learner', Entrypoint: ['/usr/bin/tini', '--', '/bin/sleep', 'infinity'] } : {}),
     HostConfig: {
       Privileged: false,
       CapDrop: ['ALL'],
@@ -81,8 +83,8 @@ export function sandboxOptions(
           Type: 'volume',
           Source: spec.storeVolume,
           Target: storeMountPoint,
-          ReadOnly: !seeding,
-          VolumeOptions: { NoCopy: !seeding, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
+          ReadOnly: !filling,
+          VolumeOptions: { NoCopy: !filling, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
         },
       ],
     },

@@ -1,0 +1,13 @@
+FROM golang:1.24 AS build
+WORKDIR /src
+COPY go.mod *.go ./
+RUN --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/kiosk . \
+    && install -d -m 1777 /out/tmp
+
+FROM scratch
+COPY --from=build /out/ /
+COPY pages /pages
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/kiosk"]
