@@ -13,6 +13,7 @@ import { sandboxFiles } from './sandbox-files.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
+const probeMs = 10_000;
 /** The same refusal is told again after this; and no more than so many different ones in that time. */
 const tellAgainMs = 30_000;
 const maxTold = 10;
@@ -85,9 +86,30 @@ export class Gateway {
     }
   }
 
-  /** Registries that sandboxes may reach. */
-  async registries(): Promise<readonly AllowedRegistry[]> {
-    return (await this.#ready()).allowList.registries;
+  /**
+   * Asks each registry for anything at all.
+   * @returns the registries, each with null when it answers, or why it does not
+   */
+  async probe(): Promise<readonly { readonly registry: AllowedRegistry; readonly failure: string | null }[]> {
+    const { allowList, upstream } = await this.#ready();
+    return Promise.all(
+      allowList.registries.map(async (registry) => {
+        const { host, port, reach } = registry;
+        const protocols = port === null ? ['https', 'http'] : port === 80 ? ['http'] : ['https', 'http'];
+        let failure: string | null = null;
+        for (const protocol of protocols) {
+          const url = new URL(`${protocol}://${host}${port === null ? '' : `:${String(port)}`}/`);
+          const signal = AbortSignal.any([AbortSignal.timeout(probeMs), this.#closing.signal]);
+          try {
+            (await upstream.fetch({ method: 'HEAD', url, headers: {}, reach, signal })).resume();
+            return { registry, failure: null };
+          } catch (error) {
+            failure ??= error instanceof Error ? error.message : String(error);
+          }
+        }
+        return { registry, failure };
+      }),
+    );
   }
 
   /**
