@@ -55,6 +55,17 @@ describe('AddressGuard', () => {
     expect(await outcome(guard(), 'self.test', 'any')).toBe('127.0.0.1');
   });
 
+  it('judges hosts that are addresses, which nobody looks up', () => {
+    for (const host of ['127.0.0.1', '[::1]', '169.254.169.254', '[::ffff:10.0.0.1]']) {
+      expect(() => {
+        guard().checkAddress(host, 'public');
+      }).toThrow('not a public one');
+    }
+    guard().checkAddress('8.8.8.8', 'public');
+    guard().checkAddress('127.0.0.1', 'any');
+    guard().checkAddress('registry.test', 'public');
+  });
+
   it('takes files from where the registries are', async () => {
     const one = guard();
     await outcome(one, 'mapped.test', 'machine');

@@ -1,4 +1,5 @@
 import { lookup as systemLookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { RefusedError } from './refusal.ts';
 
@@ -35,7 +36,7 @@ export class AddressGuard {
   readonly #ofRegistries = new Set<string>();
   readonly #resolve: Lookup;
 
-  constructor(resolve: Lookup = systemLookup as Lookup) {
+  constructor(resolve: Lookup = systemLookup) {
     this.#resolve = resolve;
   }
 
@@ -43,6 +44,17 @@ export class AddressGuard {
     if (reach === 'any' || isPublicAddress(address)) return true;
     if (reach === 'public') return this.#ofRegistries.has(address);
     return !neverMachine.has(ipaddr.process(address).range());
+  }
+
+  /**
+   * For a host that is an address itself, which no socket looks up.
+   * @throws RefusedError when it may not be reached
+   */
+  checkAddress(host: string, reach: Reach): void {
+    const address = host.replace(/^\[|\]$/g, '');
+    if (isIP(address) !== 0 && !this.#mayReach(address, reach)) {
+      throw new RefusedError(host, 'its address is not a public one');
+    }
   }
 
   /**

@@ -194,6 +194,9 @@ describe('what is let through', () => {
     expect(await get(at('/moved'))).toContain('302');
     expect(client.grants.allows(new URL(to))).toBe(true);
     expect(client.grants.allows(new URL(`${to}2`))).toBe(false);
+    // Here it leads to the machine itself.
+    expect(await get(to)).toContain('its address is not a public one');
+    expect(strays).toBe(0);
   });
 });
 

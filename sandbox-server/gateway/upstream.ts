@@ -38,6 +38,7 @@ export function createUpstream(
   const guard = new AddressGuard();
   return {
     async fetch({ method, url, headers, reach, signal }) {
+      guard.checkAddress(url.hostname, reach);
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
       const options = { method, headers, signal, lookup: guard.lookupFor(url.hostname, reach) as never };
       const request =

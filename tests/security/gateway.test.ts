@@ -193,7 +193,7 @@ test('packages: a flood of connections, while others go on', async () => {
 
 test('packages: words of its own to the server, in place of the relay', async () => {
   // All that a learner can do to the relay is to end it: its input and output are not theirs. It comes back.
-  const killed = await attacker.bash(`pkill -KILL -f lib/ballast/relay; echo $?`);
+  const killed = await attacker.bash(`pkill -KILL -f '[l]ib/ballast/relay'; echo $?`);
   expect(killed.stdout).toBe('0\n');
   await expect
     .poll(
@@ -206,9 +206,9 @@ test('packages: words of its own to the server, in place of the relay', async ()
 });
 
 test('packages: silence, but the page is told what was refused', async () => {
-  const { session } = attacker;
+  const { session } = neighbour;
   using events = await openEvents(opened.server, session, session.id);
-  await attacker.bash('curl -sS -x http://127.0.0.1:3128 http://told.test/');
+  await neighbour.bash('curl -sS -x http://127.0.0.1:3128 http://told.test/');
   const notice = await events.untilMessage(
     'the notice',
     (message) => message.type === 'notice' && message.text.includes('told.test'),
