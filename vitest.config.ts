@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['sandbox-server/**/*.test.ts', 'src/**/*.test.ts', 'tests/helpers/**/*.test.ts'],
+          include: ['sandbox-server/**/*.test.ts', 'src/**/*.test.ts', 'tests/{helpers,bench}/**/*.test.ts'],
           environment: 'node',
         },
       },

@@ -11,7 +11,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import type { RunChecksOptions } from './checks/index.ts';
+import { createSandboxImages, type RunChecksOptions } from './checks/index.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Gateway } from './gateway/index.ts';
@@ -19,11 +19,14 @@ import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
 import { gradeRoutes } from './http/grade-routes.ts';
+import { imageRoutes } from './http/image-routes.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { createGuard } from './http/guard.ts';
 import type { App } from './http/route-kit.ts';
 import { sessionRoutes } from './http/session-routes.ts';
 import { apiHeaders, commonHeaders, siteRoutes } from './http/site.ts';
+import { LayerFiles } from './images/layer-files.ts';
+import { LayerKnowledge } from './images/layer-memory.ts';
 import type { Lab } from './labs/index.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
@@ -85,7 +88,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     connectionTimeout: 0,
     http: { headersTimeout: 15_000, connectionsCheckingInterval: 5000, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    // While it closes, the routes answer as ever: they know why a session cannot be started, in the form of our errors.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 2048, ignoreDuplicateSlashes: false },
     frameworkErrors(error, _request, reply) {
       const told = toClientError(error, logger);
@@ -108,6 +112,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const database = openDatabase(join(config.home, 'ballast.db'), (keptAs, reason) => {
     logger.error({ keptAs, reason }, 'the database could not be read: it was kept aside and a new one begun');
   });
+  const knowledge = new LayerKnowledge(new LayerFiles(join(config.home, 'layers')));
   const checks = createLiveChecks({
     kinds: dependencies.kinds,
     logger,
@@ -138,6 +143,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     hostId: dependencies.hostId,
     logger,
     onWatched: createSandboxWatcher(watching),
+    openImages: (shell) => createSandboxImages(shell, knowledge),
     onStarted: metrics.sessionStarted,
   });
   const guard = createGuard(manager, config);
@@ -197,10 +203,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   });
 
   generalRoutes(app, { engine, manager, labs, baseImages, version: dependencies.version });
+  imageRoutes(app, { guard, baseImages });
   sessionRoutes(app, {
     manager,
     guard,
-    baseImages,
     checks,
     startsPerMinute: config.session.startsPerMinute,
   });

@@ -22,6 +22,10 @@ const causes: readonly Cause[] = [
       '"docker builder prune -f" and "docker image prune -f" free some space; "docker system df" shows what takes it.',
   },
   {
+    when: (failure) => failureCause(failure) === 'out-of-processes',
+    hint: () => 'Look for a step that starts programs without end, or without waiting for those before.',
+  },
+  {
     when: inError(
       /failed to resolve source metadata for docker\.io\/docker\/dockerfile|resolve image config for docker-image:\/\/docker\.io\/docker\/dockerfile/,
     ),

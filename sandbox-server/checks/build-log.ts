@@ -16,6 +16,8 @@ export interface BuildFailure {
   readonly error: string;
   /** Last lines that the step printed. */
   readonly output: string;
+  /** As the kernel's counters tell it; left out where they are not known, and the log is all there is. */
+  readonly cause?: FailureCause;
 }
 
 const shownLines = 8;
@@ -56,10 +58,11 @@ function splitStep(step: string): { stage: string; instruction: string } {
 const numberOrNull = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
 
 /** What a failed build ran out of, if it did; `build` is any other failure. */
-export type FailureCause = 'out-of-memory' | 'out-of-disk' | 'build';
+export type FailureCause = 'out-of-memory' | 'out-of-disk' | 'out-of-processes' | 'build';
 
 /** Tell a machine that was too small from a Dockerfile that was wrong. */
-export function failureCause({ exitCode, output, error }: BuildFailure): FailureCause {
+export function failureCause({ cause, exitCode, output, error }: BuildFailure): FailureCause {
+  if (cause !== undefined) return cause;
   const text = `${output}\n${error}`;
   if (/no space left on device|disk quota exceeded/i.test(text)) return 'out-of-disk';
   // 137 is what the kernel's killer leaves; compilers that start others report it in words and end with 1.
@@ -71,6 +74,7 @@ export function failureCause({ exitCode, output, error }: BuildFailure): Failure
 const causeWords: Readonly<Record<FailureCause, string>> = {
   'out-of-memory': 'The build ran out of memory',
   'out-of-disk': 'The build ran out of disk space',
+  'out-of-processes': 'The build started more processes than it may',
   build: 'The build failed',
 };
 

@@ -69,3 +69,52 @@ export async function readLabFile(context: CheckContext, path: string): Promise<
   });
   return result.exitCode === 0 ? result.stdout : null;
 }
+
+/** What the build of one stage is made of. */
+export interface StageText {
+  /** All that stands before the first FROM, the stage, and those stages that it takes from, in order. */
+  readonly text: string;
+  /** Names of all stages, in order. */
+  readonly names: readonly string[];
+  /** Images that it begins or copies from, each once. */
+  readonly images: readonly string[];
+}
+
+/**
+ * The part of a Dockerfile that the build of a stage goes by.
+ * @param target name of the stage; the last one when left out
+ * @returns undefined when there is no such stage, or when a variable decides what it takes from
+ */
+export function stageText(text: string, target?: string): StageText | undefined {
+  const lines = text.split('\n');
+  const starts = DockerfileParser.parse(text)
+    .getFROMs()
+    .map((from) => from.getRange().start.line);
+  const stages = parseStages(text).map(({ name, from }, index) => ({
+    name,
+    from,
+    text: lines.slice(starts[index], starts[index + 1]).join('\n'),
+  }));
+  const names = stages.map(({ name }) => name);
+  const wanted = new Set<number>();
+  const images = new Set<string>();
+  const pending = [target === undefined ? stages.length - 1 : names.lastIndexOf(target.toLowerCase())];
+  for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
+    const stage = stages[index];
+    if (stage === undefined) return undefined;
+    if (wanted.has(index)) continue;
+    wanted.add(index);
+    // COPY --from=…, RUN --mount=type=bind,from=…: also where it is only said in a comment, which does no harm.
+    const sources = [...stage.text.matchAll(/\bfrom=(["']?)([^\s,"']+)\1/gi)].map(([, , name = '']) => name);
+    for (const source of [stage.from, ...sources]) {
+      if (source.includes('$')) return undefined;
+      const above = names.lastIndexOf(source.toLowerCase(), index - 1);
+      const numbered = /^\d+$/.test(source) && source !== stage.from ? Number(source) : -1;
+      if (index > 0 && above >= 0) pending.push(above);
+      else if (numbered >= 0 && numbered < index) pending.push(numbered);
+      else if (source !== 'scratch') images.add(source);
+    }
+  }
+  const parts = [...wanted].toSorted((a, b) => a - b).map((index) => stages[index]?.text ?? '');
+  return { text: [...lines.slice(0, starts[0]), ...parts].join('\n'), names, images: [...images] };
+}

@@ -1,3 +1,4 @@
+export type { Verdict } from './check-kind.ts';
 export type { SandboxShell } from './sandbox-shell.ts';
 export { checkKinds } from './kinds/index.ts';
 export { runChecks } from './runner.ts';

@@ -29,7 +29,10 @@ export function withKindsTable(text: string, kinds: CheckKinds): string {
 function kindsTable(kinds: CheckKinds): string {
   const rows = [...kinds.values()]
     .toSorted((a, b) => a.name.localeCompare(b.name, 'en'))
-    .map(({ name, summary, schema }) => `| \`${name}\` | ${cell(summary)} | ${parameters(schema)} |`);
+    .map(
+      ({ name, summary, schema }) =>
+        `| [\`${name}\`](docs/checks/${name}.md) | ${cell(summary)} | ${parameters(schema)} |`,
+    );
   return [
     '<!-- Written by "npm run lab-schema". -->',
     '<!-- prettier-ignore-start -->',

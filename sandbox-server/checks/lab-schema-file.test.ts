@@ -1,9 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { editorSchema } from '../labs/editor-schema.ts';
+import { hostilePage } from '../images/hostile-page.ts';
 import { loadLabs } from '../labs/index.ts';
+import { kindPages } from './kind-pages.ts';
 import { withKindsTable } from './kinds-table.ts';
 import { checkKinds } from './kinds/index.ts';
 
@@ -17,7 +20,7 @@ it('stands as a table in CONTRIBUTING.md, up to date: else run npm run lab-schem
   const file = fileURLToPath(new URL('../../CONTRIBUTING.md', import.meta.url));
   const text = await readFile(file, 'utf8');
   expect(text).toBe(withKindsTable(text, checkKinds()));
-  for (const name of checkKinds().keys()) expect(text).toContain(`| \`${name}\` |`);
+  for (const name of checkKinds().keys()) expect(text).toContain(`| [\`${name}\`](docs/checks/${name}.md) |`);
 });
 
 it('is named in the first line of every lab, and every lab loads', async () => {
@@ -29,3 +32,29 @@ it('is named in the first line of every lab, and every lab loads', async () => {
     expect(lab.wrongCases.length).toBeGreaterThanOrEqual(4);
   }
 });
+
+it('has a page on each kind in docs/checks, up to date: else run npm run lab-schema', async () => {
+  const folder = fileURLToPath(new URL('../../docs/checks', import.meta.url));
+  const pages = kindPages(checkKinds());
+  expect((await readdir(folder)).toSorted()).toEqual([...pages.keys()].toSorted());
+  for (const [name, text] of pages) expect(await readFile(join(folder, name), 'utf8'), name).toBe(text);
+});
+
+it('has a page on hostile archives that lists every test, up to date: else run npm run lab-schema', async () => {
+  const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const hostile = await read('sandbox-server/images/hostile.test.ts');
+  const reader = await read('sandbox-server/images/archive-image-reader.test.ts');
+  const page = await read('docs/hostile-archives.md');
+  expect(page).toBe(hostilePage({ hostile, reader }));
+  for (const [, title = ''] of hostile.matchAll(/^it\('([^']+)'/gm)) expect(page).toContain(`- ${title}\n`);
+});
+
+it.each([...checkKinds().values()])(
+  '$name: the example on its page is valid, and every parameter is described',
+  (kind) => {
+    const parsed = kind.schema.safeParse(parse(kind.docs.example));
+    expect(parsed.success ? '' : parsed.error.message).toBe('');
+    const page = kindPages(new Map([[kind.name, kind]])).get(`${kind.name}.md`) ?? '';
+    expect(page).not.toMatch(/\| {2}\|$/m);
+  },
+);

@@ -30,6 +30,7 @@ const kinds = new Map(
     const kind: CheckKind<Record<string, never>> = {
       name,
       summary: '',
+      docs: { looksAt: '', example: '', fails: '' },
       schema: z.strictObject({}),
       timeoutMs: 100,
       run: (_, { signal }) => run(signal),
@@ -126,4 +127,46 @@ it('judges the checks asked for with those they need, and tells as it goes', asy
 it('orders checks after what they need and otherwise as written', () => {
   const checks = [check('c', 'pass', { needs: ['a'] }), check('b', 'pass'), check('a', 'pass', { needs: ['b'] })];
   expect(orderChecks(checks).map(({ id }) => id)).toEqual(['b', 'a', 'c']);
+});
+
+it('judges at the same time what does not need one another, and gives the results as written', async () => {
+  const ended: string[] = [];
+  let together = 0;
+  let most = 0;
+  const slow = (ms: number, alone = false) =>
+    register({
+      name: '',
+      summary: '',
+      docs: { looksAt: '', example: '', fails: '' },
+      schema: z.strictObject({}),
+      timeoutMs: 5000,
+      alone,
+      async run() {
+        together += 1;
+        most = Math.max(most, together);
+        if (alone) expect(together).toBe(1);
+        await delay(ms);
+        if (alone) expect(together).toBe(1);
+        together -= 1;
+        return { status: 'pass' as const, expected: '', actual: '' };
+      },
+    });
+  const timed = new Map([
+    ['long', slow(80)],
+    ['short', slow(5)],
+    ['alone', slow(5, true)],
+  ]);
+  const checks = [
+    check('a', 'long'),
+    check('needs-a', 'short', { needs: ['a'] }),
+    check('b', 'short'),
+    check('by-itself', 'alone'),
+    check('c', 'short'),
+  ];
+  const judged = await run(checks, { kinds: timed, concurrency: 3, onResult: ({ id }) => ended.push(id) });
+  expect(judged.outcome).toBe('passed');
+  expect(judged.checks.map(({ id }) => id)).toEqual(['a', 'needs-a', 'b', 'by-itself', 'c']);
+  expect(ended.indexOf('b')).toBeLessThan(ended.indexOf('a'));
+  expect(ended.indexOf('a')).toBeLessThan(ended.indexOf('needs-a'));
+  expect(most).toBe(3);
 });

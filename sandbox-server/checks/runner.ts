@@ -12,6 +12,8 @@ export interface RunChecksOptions {
   readonly kinds: CheckKinds;
   /** Judge only these checks and what they need; all when left out. The result then speaks of these alone. */
   readonly ids?: readonly string[];
+  /** Checks at the same time, where they do not need one another; one after another when left out. */
+  readonly concurrency?: number;
   /** Gone caller: the run stops and `runChecks` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called once, before the first check, with the ids that will be judged, in order. */
@@ -23,10 +25,15 @@ export interface RunChecksOptions {
    * The learner is only told that it is not their fault.
    */
   readonly onError?: (id: string, error: unknown, errorId: string) => void;
+  /** Asked about what a check threw: a verdict where it was, all the same, the doing of what is judged. */
+  readonly blame?: (error: unknown) => Promise<Failed | undefined>;
 }
 
+/** A verdict against what is judged. */
+export type Failed = Extract<Verdict, { readonly status: 'fail' }>;
+
 /**
- * Judge a lab in one sandbox, one check after another.
+ * Judge a lab in one sandbox, each check after those that it needs.
  * A check that throws or runs out of time is `error`, never `fail`, and makes the outcome `ungradable`.
  * @throws only when `signal` aborts.
  */
@@ -38,16 +45,11 @@ export async function runChecks(
   const started = performance.now();
   const checks = orderChecks(lab.checks, options.ids);
   options.onStart?.(checks.map((check) => check.id));
-  const engine = await engineVersion(context, options.signal);
-  const results = new Map<string, CheckResult>();
-  for (const check of checks) {
-    options.signal?.throwIfAborted();
-    const result = await judge(check, results, context, options);
-    options.signal?.throwIfAborted();
-    results.set(check.id, result);
-    options.onResult?.(result);
-  }
-  const judged = [...results.values()];
+  const [engine, results] = await Promise.all([
+    engineVersion(context, options.signal),
+    judgeAll(checks, context, options),
+  ]);
+  const judged = checks.flatMap(({ id }) => results.get(id) ?? []);
   return {
     lab: lab.id,
     mode: context.mode,
@@ -58,6 +60,52 @@ export async function runChecks(
     engine,
     checks: judged,
   };
+}
+
+/** Begins whenever there is room with the first check, as written, that needs none of those not yet judged. */
+async function judgeAll(
+  checks: readonly LabCheck[],
+  context: Omit<CheckContext, 'signal'>,
+  options: RunChecksOptions,
+): Promise<ReadonlyMap<string, CheckResult>> {
+  const { kinds, concurrency = 1, signal } = options;
+  const results = new Map<string, CheckResult>();
+  const waiting = [...checks];
+  const running = new Map<LabCheck, Promise<void>>();
+  const isAlone = ({ kind }: LabCheck): boolean => kinds.get(kind)?.alone === true;
+  const isReady = (check: LabCheck): boolean =>
+    !waiting.some(({ id }) => id !== check.id && check.needs.includes(id)) &&
+    ![...running.keys()].some(({ id }) => check.needs.includes(id));
+  const hasRoom = (check: LabCheck): boolean =>
+    running.size < concurrency && (running.size === 0 || (!isAlone(check) && ![...running.keys()].some(isAlone)));
+
+  const begin = async (check: LabCheck): Promise<void> => {
+    try {
+      const result = await judge(check, results, context, options);
+      if (signal?.aborted === true) return;
+      results.set(check.id, result);
+      options.onResult?.(result);
+    } finally {
+      running.delete(check);
+    }
+  };
+  while (waiting.length > 0 || running.size > 0) {
+    signal?.throwIfAborted();
+    // Where checks need one another in a circle, the first of them begins.
+    const ready = waiting.filter(isReady);
+    const next = (ready.length === 0 && running.size === 0 ? waiting : ready).find(hasRoom);
+    if (next === undefined) {
+      await Promise.race(running.values());
+      continue;
+    }
+    waiting.splice(waiting.indexOf(next), 1);
+    const judging = begin(next);
+    // It is waited for above; where another one ends everything, this says nothing new.
+    judging.catch(() => undefined);
+    running.set(next, judging);
+  }
+  signal?.throwIfAborted();
+  return results;
 }
 
 async function judge(
@@ -89,11 +137,13 @@ async function judge(
     const hint = [verdict.hint, check.hint].filter((text) => text !== undefined && text !== '').join('\n');
     return result('fail', verdict.expected, verdict.actual, hint);
   } catch (error) {
+    const own = options.signal?.aborted === true ? undefined : await options.blame?.(error);
+    if (own !== undefined) return result('fail', own.expected, own.actual, own.hint ?? '');
     const errorId = randomBytes(6).toString('hex');
     options.onError?.(check.id, error, errorId);
     // Messages of BallastError are written for people; any other may hold what is nobody's business.
     const known = error instanceof BallastError;
-    return result(
+    const told = result(
       'error',
       '',
       known
@@ -101,6 +151,7 @@ async function judge(
         : 'This check could not be done: something went wrong on our side.',
       `${known ? error.hint : 'This is not your fault and costs you nothing. Run the checks again.'}\nIf it stays, report it with the error id ${errorId}.`,
     );
+    return { ...told, errorId };
   }
 }
 

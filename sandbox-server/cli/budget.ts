@@ -47,7 +47,7 @@ export async function budget(image: string, options: BudgetOptions): Promise<voi
 async function sourceOf(image: string): Promise<ImageSource> {
   const file = await stat(image).catch(() => null);
   const once = (open: () => Readable): ImageSource => ({
-    resolve: () => Promise.resolve(image),
+    resolve: () => Promise.resolve({ id: image }),
     save: () => Promise.resolve(open()),
   });
   if (image === '-') return once(() => process.stdin);
@@ -56,7 +56,7 @@ async function sourceOf(image: string): Promise<ImageSource> {
   return {
     resolve: async (ref) => {
       const found = await engine.findImage(ref);
-      if (found !== null) return found.id;
+      if (found !== null) return { id: found.id };
       throw new BallastError('image_not_found', {
         message: `There is no image "${ref}" in the Docker Engine, and no such file.`,
         hint: 'Build it first, or name an archive that "docker save" wrote.',

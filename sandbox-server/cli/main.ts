@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reportFormats } from '../grading/index.ts';
 import { byteSize, duration } from '../labs/quantities.ts';
+import { bench } from './bench.ts';
 import { budget } from './budget.ts';
 import { ballastVersion } from './project.ts';
 import { doctor } from './doctor.ts';
@@ -109,6 +110,12 @@ program
   .command('measure')
   .description('measure what lessons quote, by measurements/recipes.yaml, into measurements/results.json')
   .action(measure);
+program
+  .command('bench')
+  .description('measure this machine: Ballast beside Docker-in-Docker and other web terminals')
+  .option('--quick', 'a short run, for a first impression')
+  .option('--out <folder>', 'where to write the figures; docs/ without')
+  .action(bench);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')

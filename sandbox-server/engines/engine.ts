@@ -104,6 +104,17 @@ export interface DiskRoom {
   readonly allInodes: number;
 }
 
+/** What one sandbox uses, as the engine itself measures it. */
+export interface ResourceUse {
+  readonly processes: number;
+  /** Null when there is no limit. */
+  readonly processLimit: number | null;
+  /** CPU time since its start, of all cores together. */
+  readonly cpuMs: number;
+  /** Most memory that it has ever used, with what the kernel keeps of its files; null where the kernel keeps no count. */
+  readonly memoryPeakBytes: number | null;
+}
+
 export type Progress = (line: { readonly text: string; readonly fraction?: number }) => void;
 
 /** What a registry is shown: a user's password or what stands in for one, or a bearer token. */
@@ -169,6 +180,9 @@ export interface Engine {
   diskUse(): Promise<DiskUse>;
   /** Cheap. Null when the engine's disk is not this machine's. */
   diskRoom(): Promise<DiskRoom | null>;
+
+  /** Cheap, and nothing is run in the sandbox: also answers when that cannot start a process any more. */
+  resourceUse(id: string): Promise<ResourceUse>;
 
   exec(id: string, spec: ExecSpec): Promise<RunningExec>;
   execTerminal(id: string, spec: ExecSpec, size: { cols: number; rows: number }): Promise<TerminalExec>;

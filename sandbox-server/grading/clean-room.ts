@@ -2,13 +2,14 @@ import type { Readable } from 'node:stream';
 import { createEngineShell } from '../checks/engine-shell.ts';
 import { createSandboxImages } from '../checks/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
-import type { Engine, Progress, SandboxLimits } from '../engines/engine.ts';
+import type { Engine, Progress, ResourceUse, SandboxLimits } from '../engines/engine.ts';
 import type { Gateway } from '../gateway/index.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { LabResult } from '../protocol/index.ts';
 import { newSessionId } from '../sessions/credentials.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
+import { oversee } from './oversee.ts';
 import { runChecksInTime } from './run-checks-in-time.ts';
 import type { JudgeOptions } from './run-checks-in-time.ts';
 import { packSubmission } from './submission.ts';
@@ -25,14 +26,22 @@ export interface GraderOptions {
   /** Server id, for the label ballast.host. */
   readonly hostId: string;
   /** The server's own limits; the lab may change them. */
-  readonly limits: SandboxLimits;
+  readonly limits: SandboxLimits & {
+    /** Most that a sandbox may take of the disk. */
+    readonly diskBytes: number;
+  };
   /** Longest wait for the sandbox to become ready, in ms. */
   readonly startTimeoutMs: number;
   /** The way out, for labs that have one. */
   readonly gateway: Gateway;
   readonly onStage?: Progress;
+  /** Told at the end what the sandbox used. */
+  readonly onUse?: (use: ResourceUse) => void;
   readonly signal?: AbortSignal;
 }
+
+/** Without a limit on the time, nobody asks whether it was fair. */
+const never = 2 ** 31 - 1;
 
 /** A fresh sandbox in which submissions of one lab are judged. */
 export interface CleanRoom {
@@ -51,6 +60,11 @@ export async function withCleanRoom<Result>(
 ): Promise<Result> {
   const { engine, signal } = options;
   const session = newSessionId();
+  const limits: SandboxLimits = {
+    memoryBytes: lab.limits.memory ?? options.limits.memoryBytes,
+    cpus: lab.limits.cpus ?? options.limits.cpus,
+    pids: lab.limits.pids ?? options.limits.pids,
+  };
   const { id } = await startSandbox(
     engine,
     {
@@ -59,11 +73,7 @@ export async function withCleanRoom<Result>(
       host: options.hostId,
       image: options.image,
       storeVolume: options.storeVolume,
-      limits: {
-        memoryBytes: lab.limits.memory ?? options.limits.memoryBytes,
-        cpus: lab.limits.cpus ?? options.limits.cpus,
-        pids: lab.limits.pids ?? options.limits.pids,
-      },
+      limits,
       network: 'none',
       // As in a learner's own sandbox: what a build step sees must not tell it that it is being graded.
       hostname: lab.id.slice(0, 63),
@@ -88,10 +98,18 @@ export async function withCleanRoom<Result>(
         await tidy();
         await placeFiles(shell, labDir, files, signal);
         const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
-        return runChecksInTime(lab, context, judging, signal);
+        using overseer = oversee(
+          { engine, id, shell, limits, diskBytes: options.limits.diskBytes },
+          judging.timeoutMs ?? never,
+        );
+        return await runChecksInTime(lab, context, { ...judging, overseer }, signal);
       },
     });
   } finally {
+    if (options.onUse !== undefined) {
+      const use = await engine.resourceUse(id).catch(() => null);
+      if (use !== null) options.onUse(use);
+    }
     await engine.removeSandbox(id);
   }
 }

@@ -46,17 +46,21 @@ async function gradeOne(lab: Lab, { name, open }: NamedSubmission, options: Grad
   const started = performance.now();
   const errorId = randomBytes(4).toString('hex');
   const { onCheck, onError } = options;
+  let memoryPeakBytes: number | null = null;
   try {
     const result = await gradeSubmission(lab, open(), {
       ...options,
+      onUse: (use) => {
+        ({ memoryPeakBytes } = use);
+      },
       onResult: ({ title, status }) => onCheck?.(name, title, status),
       onError: (id, error, checkErrorId) => onError?.(`${name}, check ${id}`, checkErrorId, error),
     });
-    return { name, durationMs: performance.now() - started, result, refusal: null };
+    return { name, durationMs: performance.now() - started, memoryPeakBytes, result, refusal: null };
   } catch (error) {
     const refusal = refusalOf(error, errorId);
     if (refusal.outcome === 'ungradable') onError?.(name, errorId, error);
-    return { name, durationMs: performance.now() - started, result: null, refusal };
+    return { name, durationMs: performance.now() - started, memoryPeakBytes, result: null, refusal };
   }
 }
 

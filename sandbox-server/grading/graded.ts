@@ -19,6 +19,8 @@ export interface Graded {
   readonly name: string;
   /** From reading it to its sandbox's removal. */
   readonly durationMs: number;
+  /** Most memory that its sandbox ever used, with what the kernel keeps of its files; null where that is not known. */
+  readonly memoryPeakBytes: number | null;
   readonly result: LabResult | null;
   /** Null when there is a result. */
   readonly refusal: Refusal | null;

@@ -76,7 +76,11 @@ function testsOf(lab: string, { name, result, refusal, durationMs }: Graded): Ct
     rawStatus: check.status,
     suite,
     ...details(check),
-    extra: { id: check.id, points: check.points },
+    extra: {
+      id: check.id,
+      points: check.points,
+      ...(check.errorId === undefined ? {} : { errorId: check.errorId }),
+    },
   }));
 }
 

@@ -26,7 +26,13 @@ const resultOf = (outcome: LabResult['outcome'], checks: readonly CheckResult[])
   engine: '26.1.5',
   checks: [...checks],
 });
-const graded = (name: string, result: LabResult): Graded => ({ name, durationMs: 5000, result, refusal: null });
+const graded = (name: string, result: LabResult): Graded => ({
+  name,
+  durationMs: 5000,
+  memoryPeakBytes: null,
+  result,
+  refusal: null,
+});
 
 const passed = graded('ada', resultOf('passed', [check('a', 'pass'), check('b', 'pass')]));
 const failed = graded(
@@ -37,6 +43,7 @@ const ungradable = graded('cyd', resultOf('ungradable', [check('a', 'pass'), che
 const refused: Graded = {
   name: '=cmd|calc',
   durationMs: 10,
+  memoryPeakBytes: null,
   result: null,
   refusal: { outcome: 'refused', message: 'The submission is larger than 20 MiB.', hint: 'Less.', errorId: '' },
 };

@@ -1,15 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  createdSession,
-  createSession,
-  imageList,
-  labResult,
-  resetSession,
-  runChecks,
-  sessionView,
-} from '../protocol/index.ts';
+import { createdSession, createSession, labResult, resetSession, runChecks, sessionView } from '../protocol/index.ts';
 import { newToken } from '../sessions/credentials.ts';
-import { listImages, type BaseImage } from '../sessions/list-images.ts';
 import type { LiveChecks } from '../sessions/live-checks.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/session-manager.ts';
@@ -52,13 +43,12 @@ function setBrowserCookie(request: FastifyRequest, reply: FastifyReply, secret: 
   });
 }
 
-/** Routes of sessions: their life, their checks and images. */
+/** Routes of sessions: their life and their checks. */
 export function sessionRoutes(
   app: App,
   options: {
     readonly manager: SessionManager;
     readonly guard: Guard;
-    readonly baseImages: readonly BaseImage[];
     readonly checks: LiveChecks;
     readonly startsPerMinute: number;
   },
@@ -193,23 +183,6 @@ export function sessionRoutes(
       // They ran for the learner: the idle clock begins at their end.
       session.touch();
       return result;
-    },
-  );
-
-  app.get(
-    '/api/sessions/:id/images',
-    {
-      schema: {
-        summary: 'Images in the sandbox',
-        tags: ['images'],
-        security,
-        params,
-        response: { 200: imageList, ...errorAnswers(...sessionErrors, 'session_not_ready', 'sandbox_failed') },
-      },
-    },
-    async (request) => {
-      const sandbox = guard.authenticate(request.raw, request.params.id, false).use();
-      return { images: await listImages(sandbox.shell, options.baseImages, sandbox.signal) };
     },
   );
 }

@@ -8,20 +8,18 @@ import { defaultCaps } from './caps.ts';
 import { executableClass, isSetuid } from './executables.ts';
 import type { ImageReader, LayerEntry } from './image-reader.ts';
 import { LayerCache } from './layer-cache.ts';
-import type { ParsedLayer } from './layer.ts';
+import { LayerKnowledge } from './layer-memory.ts';
 import { NeedleSearch } from './needles.ts';
 
-const newCache = (): LayerCache<ParsedLayer> => new LayerCache((layer) => layer.entries.length);
-
-async function readerOf(image: MadeImage, pieceBytes = 997, cache = newCache()): Promise<ImageReader> {
+async function readerOf(image: MadeImage, pieceBytes = 997, knowledge = new LayerKnowledge()): Promise<ImageReader> {
   const archive = await makeImage(image);
   const pieces = function* (): Generator<Buffer> {
     for (let at = 0; at < archive.byteLength; at += pieceBytes) yield archive.subarray(at, at + pieceBytes);
   };
   return createArchiveImageReader(
-    { resolve: () => Promise.resolve('sha256:1'), save: () => Promise.resolve(Readable.from(pieces())) },
+    { resolve: () => Promise.resolve({ id: 'sha256:1' }), save: () => Promise.resolve(Readable.from(pieces())) },
     defaultCaps,
-    cache,
+    knowledge,
   );
 }
 
@@ -190,9 +188,9 @@ describe('the search for strings', () => {
 describe('layers that several images share', () => {
   it('are analysed once, by digest, also by readers of other sandboxes', async () => {
     const base = await makeTar([['base', makeElf({})]]);
-    const cache = newCache();
-    const first = await (await readerOf({ layers: [base] }, 997, cache)).read('x');
-    const second = await (await readerOf({ layers: [base, await makeTar([['top', '1']])] }, 997, cache)).read('y');
+    const knowledge = new LayerKnowledge();
+    const first = await (await readerOf({ layers: [base] }, 997, knowledge)).read('x');
+    const second = await (await readerOf({ layers: [base, await makeTar([['top', '1']])] }, 997, knowledge)).read('y');
     // The very same object: it was not read again.
     expect(second.layers[0]?.entries).toBe(first.layers[0]?.entries);
     expect(second.layers[1]?.entries).toHaveLength(1);
@@ -204,7 +202,7 @@ describe('layers that several images share', () => {
     const at = archive.indexOf(good);
     archive.write('b', at + 512, 'latin1');
     const reader = createArchiveImageReader({
-      resolve: () => Promise.resolve('sha256:1'),
+      resolve: () => Promise.resolve({ id: 'sha256:1' }),
       save: () => Promise.resolve(Readable.from([archive])),
     });
     await expect(reader.read('x')).rejects.toMatchObject({

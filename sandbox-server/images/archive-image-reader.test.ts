@@ -11,7 +11,7 @@ import type { ImageContents } from './image-reader.ts';
 const readBytes = (archive: Buffer, caps: Partial<ImageCaps> = {}): Promise<ImageContents> =>
   createArchiveImageReader(
     {
-      resolve: () => Promise.resolve('sha256:1'),
+      resolve: () => Promise.resolve({ id: 'sha256:1' }),
       // In odd pieces, as a network brings them.
       save: () => Promise.resolve(Readable.from(pieces(archive, 9973))),
     },
@@ -79,7 +79,7 @@ it('reads an image anew only when its id changes', async () => {
   let id = 'sha256:1';
   let saves = 0;
   const reader = createArchiveImageReader({
-    resolve: () => Promise.resolve(id),
+    resolve: () => Promise.resolve({ id }),
     save: () => {
       saves += 1;
       return Promise.resolve(Readable.from(pieces(archive, 65_536)));
@@ -96,7 +96,7 @@ it('reads an image anew only when its id changes', async () => {
 it('reads on for one caller when another has left', async () => {
   const archive = await makeImage({ layers: [await makeTar([['a', '1']])] });
   const reader = createArchiveImageReader({
-    resolve: () => Promise.resolve('sha256:1'),
+    resolve: () => Promise.resolve({ id: 'sha256:1' }),
     save: () => Promise.resolve(Readable.from(pieces(archive, 512))),
   });
   const leaving = new AbortController();
@@ -156,7 +156,7 @@ describe('a hostile or broken archive', () => {
   it('is refused when reading it takes too long', async () => {
     const reader = createArchiveImageReader(
       {
-        resolve: () => Promise.resolve('sha256:1'),
+        resolve: () => Promise.resolve({ id: 'sha256:1' }),
         save: () => Promise.resolve(new Readable({ read: () => undefined })),
       },
       { ...defaultCaps, timeoutMs: 300 },
@@ -225,7 +225,7 @@ it('says when there is no such image, and passes on why an archive could not be 
   });
   await expect(none.read('nope')).rejects.toMatchObject({ code: 'image_not_found' });
   const gone = createArchiveImageReader({
-    resolve: () => Promise.resolve('sha256:1'),
+    resolve: () => Promise.resolve({ id: 'sha256:1' }),
     save: () =>
       Promise.resolve(
         new Readable({

@@ -1,75 +1,102 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BallastError } from '../protocol/index.ts';
-import { malformed } from './archive-error.ts';
+import { malformed, tooLarge } from './archive-error.ts';
 import { defaultCaps } from './caps.ts';
 import type { ImageCaps } from './caps.ts';
 import type { Finding, ImageContents, ImageLayer, ImageReader } from './image-reader.ts';
-import { LayerCache } from './layer-cache.ts';
+import { LayerKnowledge } from './layer-memory.ts';
+import type { LayerMemory } from './layer-memory.ts';
 import type { LayerMatch, ParsedLayer } from './layer.ts';
-import { readLayout } from './layout.ts';
+import { layoutOf, readLayout } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { mergeLayers, mergedText } from './merged-view.ts';
 import { readInWorker } from './read-in-worker.ts';
 import { isHidden, wastedBytes } from './wasted-bytes.ts';
 
+/** An image as its engine names it now. */
+export interface ResolvedImage {
+  /** "sha256:…" */
+  readonly id: string;
+  /** The configuration, as the engine keeps it; it counts only where the id is its digest. */
+  readonly config?: string;
+}
+
 /** Where images come from. */
 export interface ImageSource {
-  /** The id ("sha256:…") that a reference stands for now, or null when there is no such image. */
-  resolve(ref: string, signal?: AbortSignal): Promise<string | null>;
-  /** The archive of one image, as `docker save` writes it. */
-  save(id: string, signal?: AbortSignal): Promise<Readable>;
+  /** The image that a reference stands for now, or null when there is no such image. */
+  resolve(ref: string, signal?: AbortSignal): Promise<ResolvedImage | null>;
+  /**
+   * The archive of one image, as `docker save` writes it.
+   * @param known diff ids ("sha256:…") of layers that may be left out
+   */
+  save(id: string, signal?: AbortSignal, known?: readonly string[]): Promise<Readable>;
 }
 
 /** Images whose contents are remembered; layers are shared between them. */
 const rememberedImages = 6;
 
-/** Searches whose layers are remembered. */
-const rememberedSearches = 6;
-
 /**
  * A reader that asks `source` for each image once, and reads each layer once.
- * Contents are remembered by the image's id, so an image built anew under the same name is read anew.
- * @param layers what is known of layers by their digest; readers of several sandboxes may share it
+ * Contents are remembered by the image's id, so an image built anew under the same name is read anew. Where the source
+ * tells the configuration of an image, only those of its layers are asked for that nobody has read yet.
+ * @param knowledge what is known of layers by their digest; readers of several sandboxes may share it
  */
 export function createArchiveImageReader(
   source: ImageSource,
   caps: ImageCaps = defaultCaps,
-  layers = new LayerCache<ParsedLayer>((layer) => layer.entries.length),
+  knowledge = new LayerKnowledge(),
 ): ImageReader {
   const images = new Map<string, Promise<Contents>>();
-  const searches = new Map<string, LayerCache<readonly LayerMatch[]>>();
 
-  /** Read an archive but for the layers in `cache`; what it has of each layer goes there. */
+  /** Read an image but for the layers that `memory` has; what there is of each layer goes there. */
   async function readThrough<Value>(
-    id: string,
-    cache: LayerCache<Value>,
+    { id, config }: ResolvedImage,
+    memory: LayerMemory<Value>,
     options: { readonly needles?: readonly string[]; readonly of: (layer: ParsedLayer) => Value },
     signal: AbortSignal | undefined,
   ): Promise<{ layout: Layout; parsed: Value[] }> {
-    // Held, so that nobody else's images push out what this one is told not to send.
-    const held = cache.snapshot();
     const { of, ...rest } = options;
-    const stream = await source.save(id, signal);
-    const archive = await readInWorker(stream, { caps, known: new Set(held.keys()), ...rest }, signal);
-    const layout = readLayout(archive.documents);
-    const parsed = layout.layers.map(({ name }) => {
-      const target = archive.links.get(name) ?? name;
-      const read = archive.layers.get(target);
-      const value = read === undefined ? held.get(target) : of(read);
-      if (value === undefined) throw malformed(`its layer ${name} is missing`);
-      // Only the OCI layout names layers by their content; the classic one's names mean nothing elsewhere.
-      if (/^blobs\/sha256\/[0-9a-f]{64}$/.test(target)) cache.set(target, value);
-      return value;
-    });
-    return { layout, parsed };
+    const told = config !== undefined && isDigestOf(id, config) ? layoutOf(config) : undefined;
+
+    const readArchive = async (held: ReadonlyMap<string, Value>): Promise<{ layout: Layout; parsed: Value[] }> => {
+      const stream = await source.save(id, signal, told === undefined ? [] : [...held.keys()].map(toDigest));
+      const archive = await readInWorker(stream, { caps, known: new Set(held.keys()), ...rest }, signal);
+      const layout = told ?? readLayout(archive.documents);
+      const parsed: Value[] = [];
+      for (const { name } of layout.layers) {
+        const target = archive.links.get(name) ?? name;
+        const read = archive.layers.get(target);
+        const value = read === undefined ? held.get(target) : of(read);
+        if (value === undefined) throw malformed(`its layer ${name} is missing`);
+        // Only the OCI layout names layers by their content; the classic one's names mean nothing elsewhere.
+        if (read !== undefined && blobName.test(target)) await memory.set(target, value, read.sizeBytes);
+        parsed.push(value);
+      }
+      return { layout, parsed };
+    };
+
+    // Held, so that nobody else's images push out what this one is told not to send.
+    if (told === undefined) return readArchive(memory.snapshot());
+    const names = told.layers.map(({ name }) => name);
+    return memory.reading(
+      names,
+      async (known) => {
+        const parsed = names.map((name) => known.get(name)).filter((value) => value !== undefined);
+        return parsed.length < names.length ? readArchive(known) : { layout: told, parsed };
+      },
+      signal,
+    );
   }
 
-  async function load(id: string, signal: AbortSignal | undefined): Promise<Contents> {
-    const { layout, parsed } = await readThrough(id, layers, { of: (layer) => layer }, signal);
+  async function load(image: ResolvedImage, signal: AbortSignal | undefined): Promise<Contents> {
+    const { layout, parsed } = await readThrough(image, knowledge.layers, { of: (layer) => layer }, signal);
+    checkCaps(parsed, caps);
     return assemble(layout, parsed);
   }
 
-  async function remember(id: string, signal: AbortSignal | undefined): Promise<Contents> {
+  async function remember(image: ResolvedImage, signal: AbortSignal | undefined): Promise<Contents> {
+    const { id } = image;
     const known = images.get(id);
     if (known !== undefined) {
       try {
@@ -77,10 +104,10 @@ export function createArchiveImageReader(
       } catch (error) {
         // The reading may have been somebody else's who has left; that is no reason to fail this one.
         if (images.get(id) === known || signal?.aborted === true) throw error;
-        return remember(id, signal);
+        return remember(image, signal);
       }
     }
-    const loading = load(id, signal);
+    const loading = load(image, signal);
     images.set(id, loading);
     try {
       const contents = await loading;
@@ -92,29 +119,41 @@ export function createArchiveImageReader(
     }
   }
 
-  async function resolve(ref: string, signal: AbortSignal | undefined): Promise<string> {
-    const id = await source.resolve(ref, signal);
-    if (id === null)
+  async function resolve(ref: string, signal: AbortSignal | undefined): Promise<ResolvedImage> {
+    const image = await source.resolve(ref, signal);
+    if (image === null)
       throw new BallastError('image_not_found', { message: `There is no image "${ref}" in the sandbox.` });
-    return id;
+    return image;
   }
 
   return {
     async read(ref, signal) {
-      const id = await resolve(ref, signal);
-      return { id, ref, ...(await remember(id, signal)) };
+      const image = await resolve(ref, signal);
+      return { id: image.id, ref, ...(await remember(image, signal)) };
     },
     async search(ref, needles, signal) {
-      const id = await resolve(ref, signal);
-      const key = JSON.stringify(needles);
-      const cache = searches.get(key) ?? new LayerCache<readonly LayerMatch[]>((matches) => matches.length + 1);
-      searches.set(key, cache);
-      forgetOldest(searches, rememberedSearches);
-      const { layout, parsed } = await readThrough(id, cache, { needles, of: (layer) => layer.matches }, signal);
-      const { merged } = await remember(id, signal);
+      const image = await resolve(ref, signal);
+      const memory = knowledge.matches(needles);
+      const { layout, parsed } = await readThrough(image, memory, { needles, of: (layer) => layer.matches }, signal);
+      const { merged } = await remember(image, signal);
       return findings(layout, parsed, needles, merged);
     },
   };
+}
+
+const blobName = /^blobs\/sha256\/[0-9a-f]{64}$/;
+
+/** "blobs/sha256/…" as "sha256:…". */
+const toDigest = (name: string): string => name.replace(/^blobs\//, '').replace('/', ':');
+
+const isDigestOf = (id: string, text: string): boolean =>
+  id === `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+/** Layers that were read before count too, and one that an image names a hundred times counts a hundred times. */
+function checkCaps(layers: readonly ParsedLayer[], caps: ImageCaps): void {
+  if (layers.length > caps.layers) throw tooLarge(`it has more than ${String(caps.layers)} layers`);
+  const entries = layers.reduce((sum, layer) => sum + layer.entries.length, 0);
+  if (entries > caps.entries) throw tooLarge(`it has more than ${String(caps.entries)} files`);
 }
 
 function findings(

@@ -15,7 +15,7 @@ import { resolvePath } from './merged-view.ts';
 
 const read = (archive: Buffer, caps: Partial<ImageCaps> = {}): Promise<ImageContents> =>
   createArchiveImageReader(
-    { resolve: () => Promise.resolve('sha256:1'), save: () => Promise.resolve(Readable.from([archive])) },
+    { resolve: () => Promise.resolve({ id: 'sha256:1' }), save: () => Promise.resolve(Readable.from([archive])) },
     { ...defaultCaps, ...caps },
   ).read('x');
 

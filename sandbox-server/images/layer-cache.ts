@@ -29,8 +29,17 @@ export class LayerCache<Value> {
     }
   }
 
+  /** What is known under a name, which counts as a use of it. */
+  get(name: string): Value | undefined {
+    const value = this.#values.get(name);
+    if (value === undefined) return undefined;
+    this.#values.delete(name);
+    this.#values.set(name, value);
+    return value;
+  }
+
   /** All that is known now; later changes do not show in it. */
-  snapshot(): ReadonlyMap<string, Value> {
+  snapshot(): Map<string, Value> {
     return new Map(this.#values);
   }
 

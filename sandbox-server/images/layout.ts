@@ -58,7 +58,21 @@ const configSchema = z.object({
 export function readLayout(documents: Archive['documents']): Layout {
   const [image] = parseDocument(documents, 'manifest.json', manifestSchema);
   const config = parseDocument(documents, image.Config, configSchema);
-  const names = image.Layers ?? [];
+  return toLayout(image.Layers ?? [], config, parseDocument(documents, image.Config, z.looseObject({})));
+}
+
+/**
+ * The image that a configuration describes, its layers named as archives of the OCI layout name them.
+ * @throws BallastError image_unreadable when the configuration is not as it should be.
+ */
+export function layoutOf(text: string): Layout {
+  const documents = new Map([['config', text]]);
+  const config = parseDocument(documents, 'config', configSchema);
+  const names = (config.rootfs.diff_ids ?? []).map((digest) => `blobs/${digest.replace(':', '/')}`);
+  return toLayout(names, config, parseDocument(documents, 'config', z.looseObject({})));
+}
+
+function toLayout(names: readonly string[], config: z.output<typeof configSchema>, whole: object): Layout {
   const digests = config.rootfs.diff_ids ?? [];
   if (names.length !== digests.length) throw malformed('its manifest and its configuration name different layers');
   const history = (config.history ?? []).map((step) => ({
@@ -87,7 +101,7 @@ export function readLayout(documents: Archive['documents']): Layout {
       createdBy: steps[index]?.createdBy ?? '',
     })),
     history,
-    strings: stringsIn({ ...parseDocument(documents, image.Config, z.looseObject({})), history: null }),
+    strings: stringsIn({ ...whole, history: null }),
   };
 }
 

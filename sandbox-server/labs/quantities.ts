@@ -29,6 +29,13 @@ export const duration = z
   .regex(/^\d+(\.\d+)? ?(ms|s|m)$/, 'write a duration as "500ms", "10s" or "2m"')
   .transform((text) => quantity(text, durationUnits));
 
+/** A time for people, in whole minutes or seconds: "5 minutes". */
+export function formatDuration(ms: number): string {
+  const [count, unit] =
+    ms >= 120_000 && ms % 60_000 === 0 ? [ms / 60_000, 'minute'] : [Math.round(ms / 1000), 'second'];
+  return `${String(count)} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 /** Bytes for people, in thousands as the size budgets are: "5.5 MB". */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -123,6 +123,11 @@ export const errorTable = {
     message: 'The check took too long.',
     hint: 'This is not your fault and costs you nothing. Run the checks again.',
   },
+  host_busy: {
+    status: 503,
+    message: 'The machine was too busy to judge this: others used its processors.',
+    hint: 'This is not your fault and costs you nothing. Try again when there is less going on, or with fewer jobs at a time.',
+  },
   grade_failed: {
     status: 500,
     message: 'The submission could not be graded.',

@@ -110,3 +110,79 @@ export const maxFileBytes = 1024 * 1024;
  * DELETE answers 204. Send it back as If-Match to not overwrite a newer one; `If-None-Match: *` makes a new file only.
  */
 export const fileVersionHeader = 'etag';
+
+const size = z.number().int().nonnegative();
+const sized = z.object({ path: z.string(), sizeBytes: size });
+
+/** An image opened up. Paths are without a leading slash; lists are cut, the totals are not. */
+export const imageXray = z.object({
+  ref: z.string(),
+  digest: z.string(),
+  /** Uncompressed bytes of the files in all layers. */
+  sizeBytes: size,
+  /** Bytes in files that are in several layers, or that a later layer deletes. */
+  wastedBytes: size,
+  config: z.object({
+    user: z.string(),
+    entrypoint: z.array(z.string()),
+    cmd: z.array(z.string()),
+    workingDir: z.string(),
+    /** Names alone: values may be secrets. */
+    env: z.array(z.string()),
+    exposedPorts: z.array(z.string()),
+    labels: z.record(z.string(), z.string()),
+    healthcheck: z.boolean(),
+    architecture: z.string(),
+  }),
+  layers: z.array(
+    z.object({
+      digest: z.string(),
+      /** The instruction that made it, from the history. */
+      createdBy: z.string(),
+      sizeBytes: size,
+      files: size,
+      /** Files and folders of lower layers that it deletes. */
+      deletes: size,
+      /** Bytes of its files that a later layer deletes or replaces: shipped, and never seen. */
+      hiddenBytes: size,
+      packages: size,
+      largestFolders: z.array(sized),
+      largestFiles: z.array(sized),
+    }),
+  ),
+  /** As a container sees them. */
+  packages: z.object({
+    total: size,
+    list: z.array(
+      z.object({
+        system: z.enum(['dpkg', 'apk', 'go', 'python', 'npm']),
+        name: z.string(),
+        version: z.string(),
+        path: z.string(),
+      }),
+    ),
+  }),
+  /** Programs of use to somebody who has broken in, as a container sees them; `linkage` counts all ELF files. */
+  executables: z.object({
+    total: size,
+    linkage: z.object({ static: size, dynamic: size, unknown: size }),
+    list: z.array(
+      sized.extend({
+        kind: z.enum(['shell', 'package-manager', 'compiler', 'interpreter', 'network-tool', 'setuid']),
+        layer: size,
+      }),
+    ),
+  }),
+  /** Where the secrets that the lab plants were found; never the secrets themselves. */
+  secrets: z.array(
+    z.object({
+      where: z.enum(['layer', 'config', 'history']),
+      /** Index of the layer or of the step in the history. */
+      index: size,
+      /** Path in the layer, "" elsewhere. */
+      path: z.string(),
+      hidden: z.boolean(),
+    }),
+  ),
+});
+export type ImageXray = z.infer<typeof imageXray>;

@@ -16,6 +16,8 @@ export const checkResult = z.object({
   /** Where to look; empty when passed. */
   hint: z.string(),
   durationMs: z.number().int().nonnegative(),
+  /** Of a check that could not be done (`error`): where the server's log tells the rest. */
+  errorId: z.string().optional(),
 });
 export type CheckResult = z.infer<typeof checkResult>;
 

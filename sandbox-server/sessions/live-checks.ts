@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
-import { runChecks, type RunChecksOptions } from '../checks/index.ts';
+import { runChecks, type RunChecksOptions, type Verdict } from '../checks/index.ts';
 import { BallastError, type CheckResult, type LabResult } from '../protocol/index.ts';
 import type { Sandbox, Session } from './session.ts';
 
@@ -21,6 +21,8 @@ export interface LiveChecks {
 
 /** What is known of the checks of one sandbox. */
 interface Standing {
+  /** Verdicts that hold until what they were judged by changes. */
+  readonly remembered: Map<string, Verdict>;
   /** Checks that have been asked for. */
   readonly judged: Set<string>;
   /** The images as they were when the last run began. */
@@ -30,6 +32,9 @@ interface Standing {
   /** An image may have changed during a run. */
   changed: boolean;
 }
+
+/** Most checks wait for the sandbox's engine, and this many keep two cores busy. */
+const concurrency = 3;
 
 class MadeWay extends Error {}
 
@@ -44,7 +49,7 @@ export function createLiveChecks(options: {
   const standingOf = (sandbox: Sandbox): Standing => {
     const known = standings.get(sandbox);
     if (known !== undefined) return known;
-    const fresh: Standing = { judged: new Set(), images: '', automatic: null, changed: false };
+    const fresh: Standing = { remembered: new Map(), judged: new Set(), images: '', automatic: null, changed: false };
     standings.set(sandbox, fresh);
     return fresh;
   };
@@ -56,10 +61,13 @@ export function createLiveChecks(options: {
     standing.changed = false;
     try {
       standing.images = await imagesNow(sandbox, signal);
-      const context = { shell: sandbox.shell, images: sandbox.images, labDir: sandbox.labDir, mode: 'live' } as const;
+      const { shell, images, labDir } = sandbox;
+      const { remembered } = standing;
+      const context = { shell, images, labDir, mode: 'live', remembered } as const;
       const result = await runChecks(session.lab, context, {
         kinds,
         signal,
+        concurrency,
         ...(ids === undefined ? {} : { ids }),
         onStart: (order) => {
           session.publish({ type: 'checks-started', ids: [...order] });

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
 import type { BallastError } from '../protocol/index.ts';
 import { isCommon, launchSandbox, type LaunchOptions, type SandboxSettings } from './launch-sandbox.ts';
+import { outlastEngine } from './outlast-engine.ts';
 import type { PooledSandbox, SandboxPool } from './sandbox-pool.ts';
 import type { SavedFiles } from './saved-files.ts';
 import type { Session } from './session.ts';
@@ -135,9 +136,16 @@ export class SandboxStarts {
   }
 
   #cold(session: Session, options: LaunchOptions, signal: AbortSignal): Promise<string> {
-    const { engine, settings } = this.#options;
+    const { engine, settings, logger } = this.#options;
     const giveFiles = (id: string): Promise<void> => this.#fitOut(session, id, signal);
-    return launchSandbox(engine, session, settings, { ...options, signal, giveFiles });
+    const launch = (): Promise<string> => launchSandbox(engine, session, settings, { ...options, signal, giveFiles });
+    if (!options.keepData) return launch();
+    // There is a learner's work: when the engine of the host is restarted, the sandbox comes back with it.
+    const onWait = (error: BallastError): void => {
+      logger.warn({ err: error, session: session.id }, 'waiting for the engine');
+      session.become({ kind: 'starting', stage: 'Waiting for the Docker Engine of the workshop', progress: 0 });
+    };
+    return outlastEngine(engine, launch, { signal, onWait });
   }
 
   async #fitOut(session: Session, id: string, signal: AbortSignal, waiting?: Unpacker): Promise<void> {

@@ -3,6 +3,8 @@ import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Gateway } from '../gateway/index.ts';
 import type { Lab } from '../labs/index.ts';
+import type { SandboxShell } from '../checks/index.ts';
+import type { ImageReader } from '../images/image-reader.ts';
 import { BallastError, type ErrorBody } from '../protocol/index.ts';
 import type { SavedFilesStore } from '../store/saved-files-store.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
@@ -28,8 +30,10 @@ import { whenStopped } from './when-stopped.ts';
 import { endingNotice, engineEnded, farewell } from './words.ts';
 
 const minuteMs = 60_000;
-/** A sandbox that stops again within this is not started a third time. */
-const revivalPauseMs = 60_000;
+/** A sandbox that stops by itself more often than `mostRevivals` within this is not started again. */
+const revivalPeriodMs = 60_000;
+/** One is too few: while the engine of the host goes down, it may stop the sandbox that has just been started again. */
+const mostRevivals = 2;
 
 export interface SessionManagerOptions {
   readonly config: Config;
@@ -49,6 +53,8 @@ export interface SessionManagerOptions {
   readonly logger: Logger;
   /** Called when a session's sandbox is there and somebody watches it. */
   readonly onWatched: (session: Session) => void;
+  /** A reader of the images in a sandbox. */
+  readonly openImages: (shell: SandboxShell) => ImageReader;
   /** A session has got its sandbox. */
   readonly onStarted: (start: { readonly warm: boolean; readonly ms: number }) => void;
 }
@@ -65,7 +71,7 @@ export class SessionManager {
   readonly #saved: SavedFiles;
   readonly #housekeeping: Housekeeping;
   readonly #ending = new WeakSet<Session>();
-  readonly #lastRevival = new WeakMap<Session, number>();
+  readonly #revivals = new WeakMap<Session, readonly number[]>();
   #stopped = false;
 
   constructor(options: SessionManagerOptions) {
@@ -323,6 +329,7 @@ export class SessionManager {
       onActive: (active) => {
         this.#setClock(active);
       },
+      openImages: this.#options.openImages,
     });
     this.#book.add(session);
     return session;
@@ -418,16 +425,18 @@ export class SessionManager {
 
   /**
    * Starts a sandbox that stopped by itself (killed from outside, out of memory) again around its files. One that
-   * stops again soon after has failed.
+   * stops again and again has failed.
    */
   #revive(session: Session): void {
     this.#options.logger.error({ session: session.id }, 'sandbox stopped by itself');
-    if (performance.now() - (this.#lastRevival.get(session) ?? -Infinity) < revivalPauseMs) {
-      const message = 'The sandbox stopped by itself, twice within a minute.';
+    const now = performance.now();
+    const recent = (this.#revivals.get(session) ?? []).filter((at) => now - at < revivalPeriodMs);
+    if (recent.length >= mostRevivals) {
+      const message = 'The sandbox stopped by itself again and again.';
       this.#failed(session, new BallastError('sandbox_failed', { message, hint: 'Start a new one.' }));
       return;
     }
-    this.#lastRevival.set(session, performance.now());
+    this.#revivals.set(session, [...recent, now]);
     this.reset(session, 'keep');
     const text = 'The sandbox had stopped and is being started again. Your files are kept; running programs are not.';
     session.warn(text);

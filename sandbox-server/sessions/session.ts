@@ -1,5 +1,5 @@
 import { createEngineShell } from '../checks/engine-shell.ts';
-import { createSandboxImages, type SandboxShell } from '../checks/index.ts';
+import type { SandboxShell } from '../checks/index.ts';
 import type { Engine, TerminalExec } from '../engines/engine.ts';
 import type { ImageReader } from '../images/image-reader.ts';
 import type { Lab } from '../labs/index.ts';
@@ -29,6 +29,8 @@ export interface SessionHooks {
   onWatched(session: Session): void;
   /** Somebody did something in a session that was thought idle. */
   onActive(session: Session): void;
+  /** A reader of the images in its sandbox. */
+  openImages(shell: SandboxShell): ImageReader;
 }
 
 /** One learner's session: what it is, where it stands, who is watching. The manager alone changes it. */
@@ -118,7 +120,7 @@ export class Session {
     this.#sandbox = {
       id: sandboxId,
       shell,
-      images: createSandboxImages(shell),
+      images: this.#hooks.openImages(shell),
       serial: createSerial(),
       labDir: this.labDir,
       signal: this.#life.signal,

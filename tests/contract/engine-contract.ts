@@ -283,6 +283,16 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
       if (room !== null) expect(room.freeBytes).toBeGreaterThan(0);
     });
 
+    it('tell what they use of processors, processes and memory', async () => {
+      const before = await engine.resourceUse(id);
+      const burn = 'end=$((SECONDS + 1)); while [ $SECONDS -le $end ]; do :; done';
+      expect(await run({ argv: ['/bin/bash', '-c', burn], user: 'learner' })).toMatchObject({ code: 0 });
+      const after = await engine.resourceUse(id);
+      expect(after.cpuMs).toBeGreaterThan(before.cpuMs + 200);
+      expect(after.processes).toBeGreaterThan(0);
+      expect(after.processLimit).toBe(specOf('x').limits.pids);
+    });
+
     it('leave nothing behind when they cannot be created', async () => {
       const name = sessionName();
       const failing = engine.createSandbox({ ...specOf(name), image: 'ballast/no-such-image:none' });

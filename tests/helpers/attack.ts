@@ -67,10 +67,13 @@ async function openSeat(base: Base, server: TestServer): Promise<Seat> {
   throw new Error('No sandbox of the server is that of the session.');
 }
 
-/** Starts a server with two learners in it. */
-export async function openArena(options: TestServerOptions = {}): Promise<Arena> {
+/**
+ * Starts a server with two learners in it.
+ * @param ownBase on another engine than the host's
+ */
+export async function openArena(options: TestServerOptions = {}, ownBase: Base | null = null): Promise<Arena> {
   const folder = mkdtempSync(join(tmpdir(), 'ballast-test-home-'));
-  const base = await prepareBase(folder);
+  const base = ownBase ?? (await prepareBase(folder));
   const server = new TestServer(base, options);
   const seat = (): Promise<Seat> => openSeat(base, server);
   const close = async (): Promise<void> => {

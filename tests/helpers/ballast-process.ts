@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { stringify } from 'yaml';
 import { projectRoot } from '../../sandbox-server/cli/project.ts';
 import { connectDocker } from '../../sandbox-server/engines/docker/connect.ts';
 import { readHostId } from '../../sandbox-server/setup/host-id.ts';
@@ -21,7 +22,7 @@ const startTimeoutMs = 120_000;
 async function launch(home: string, port: number): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, ['sandbox-server/cli/main.ts', 'start', '--port', String(port)], {
     cwd: projectRoot,
-    env: { ...process.env, BALLAST_HOME: home },
+    env: { ...process.env, BALLAST_HOME: home, BALLAST_CONFIG: join(home, 'ballast.yaml') },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said: string[] = [];
@@ -49,9 +50,13 @@ async function removeSandboxes(home: string): Promise<void> {
   for (const { id } of await engine.listSandboxes({ 'ballast.host': readHostId(home) })) await engine.removeSandbox(id);
 }
 
-/** Starts `ballast start` and waits for the address that it prints. */
-export async function startBallast(): Promise<BallastProcess> {
+/**
+ * Starts `ballast start` and waits for the address that it prints.
+ * @param settings what goes into its ballast.yaml
+ */
+export async function startBallast(settings: object = {}): Promise<BallastProcess> {
   const home = mkdtempSync(join(tmpdir(), 'ballast-e2e-'));
+  writeFileSync(join(home, 'ballast.yaml'), stringify(settings));
   let { child, url } = await launch(home, 0);
 
   const stop = async (signal: NodeJS.Signals): Promise<void> => {

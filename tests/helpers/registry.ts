@@ -44,7 +44,8 @@ export async function findRegistryServer(folder: string): Promise<{ path: string
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -55,27 +56,39 @@ async function freePort(): Promise<number> {
 
 type ServerProcess = ChildProcessByStdio<null, null, Readable>;
 
-/** A real registry on a free port of 127.0.0.1, with one user, its own folder and nothing in it. */
+export interface TestRegistryOptions {
+  /** To listen on; 127.0.0.1 when left out. */
+  readonly address?: string;
+  /** Anybody may read and write. */
+  readonly open?: boolean;
+}
+
+/** A real registry on a free port, with one user (or open to all), its own folder and nothing in it. */
 export class TestRegistry implements AsyncDisposable {
   readonly username = 'instructor';
   /** Found again wherever it leaks to. */
   readonly password = `secret-${randomBytes(12).toString('hex')}`;
   readonly port: number;
+  readonly #address: string;
   readonly #folder: string;
   readonly #process: ServerProcess;
   readonly #docker = new Docker();
 
-  private constructor(port: number, folder: string, start: (registry: TestRegistry) => ServerProcess) {
+  private constructor(address: string, port: number, folder: string, start: (registry: TestRegistry) => ServerProcess) {
+    this.#address = address;
     this.port = port;
     this.#folder = folder;
     this.#process = start(this);
   }
 
   /** Starts it, and waits until it listens. */
-  static async start(program: string): Promise<TestRegistry> {
+  static async start(
+    program: string,
+    { address = '127.0.0.1', open = false }: TestRegistryOptions = {},
+  ): Promise<TestRegistry> {
     const folder = mkdtempSync(join(tmpdir(), 'ballast-registry-'));
     const port = await freePort();
-    const registry = new TestRegistry(port, folder, ({ username, password }) => {
+    const registry = new TestRegistry(address, port, folder, ({ username, password }) => {
       // libcrypt's bcrypt by way of perl, which every Debian has; the password goes through standard input.
       const hash = execFileSync('perl', ['-e', 'print crypt(<STDIN>, q($2b$05$abcdefghijklmnopqrstuu))'], {
         input: password,
@@ -86,8 +99,8 @@ export class TestRegistry implements AsyncDisposable {
         version: 0.1,
         log: { level: 'info' },
         storage: { filesystem: { rootdirectory: join(folder, 'storage') } },
-        http: { addr: `127.0.0.1:${String(port)}`, relativeurls: true },
-        auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } },
+        http: { addr: `${address}:${String(port)}`, relativeurls: true },
+        ...(open ? {} : { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } }),
       };
       // JSON is YAML too.
       writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
@@ -111,7 +124,7 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   get host(): string {
-    return `127.0.0.1:${String(this.port)}`;
+    return `${this.#address}:${String(this.port)}`;
   }
 
   /**

@@ -33,10 +33,17 @@ const resultOf = (outcome: LabResult['outcome'], checks: readonly CheckResult[])
 });
 const every = ['pass', 'fail', 'skip', 'error'] as const;
 const all: readonly Graded[] = [
-  { name: 'ada', durationMs: 5000, refusal: null, result: resultOf('passed', [check('pass', 'plain')]) },
+  {
+    name: 'ada',
+    durationMs: 5000,
+    memoryPeakBytes: null,
+    refusal: null,
+    result: resultOf('passed', [check('pass', 'plain')]),
+  },
   {
     name: nasty,
     durationMs: 1_234_567.8,
+    memoryPeakBytes: null,
     refusal: null,
     result: resultOf(
       'ungradable',
@@ -46,12 +53,14 @@ const all: readonly Graded[] = [
   {
     name: 'cyd',
     durationMs: 10,
+    memoryPeakBytes: null,
     result: null,
     refusal: { outcome: 'refused', message: nasty, hint: nasty, errorId: '' },
   },
   {
     name: 'dan',
     durationMs: 10,
+    memoryPeakBytes: null,
     result: null,
     refusal: { outcome: 'ungradable', message: 'ours', hint: '', errorId: 'e1' },
   },

@@ -8,19 +8,30 @@ const folder = join(projectRoot, 'tests', 'security');
 /** Titles of the tests of a file; those of `test.each` are the first words of its rows. */
 function titlesOf(file: string): string[] {
   const source = readFileSync(file, 'utf8');
-  const direct = [...source.matchAll(/^ *test\(\s*(['"])(.*?)\1,/gms)].map((match) => match[2] ?? '');
+  const direct = [...source.matchAll(/^ *(?:test|it)\(\s*(['"])(.*?)\1,/gms)].map((match) => match[2] ?? '');
   const rows = [...source.matchAll(/test\.each\(\[(.*?)\] as const\)/gs)].flatMap((table) =>
     [...(table[1] ?? '').matchAll(/^ *\[\s*'(.*?)',/gm)].map((match) => match[1] ?? ''),
   );
   return [...direct, ...rows];
 }
 
+/** First column of the table under a heading of SECURITY.md. */
+function listedUnder(heading: string): string[] {
+  const page = readFileSync(join(projectRoot, 'SECURITY.md'), 'utf8');
+  const [, section = ''] = page.split(`## ${heading}\n`);
+  const rows = [...(section.split('\n## ')[0] ?? '').matchAll(/^\| ([^|]+?) +\|/gm)].map((match) => match[1] ?? '');
+  return rows.filter((row) => row !== 'Attack' && row !== 'Attempt' && !/^-+$/.test(row)).sort();
+}
+
 test('SECURITY.md lists every attack that is tested, and no other', () => {
   const files = readdirSync(folder).map((name) => join(folder, name));
   const tested = [...files, join(projectRoot, 'tests', 'e2e', 'hostile-names.spec.ts')].flatMap(titlesOf);
-  const page = readFileSync(join(projectRoot, 'SECURITY.md'), 'utf8');
-  const [, section = ''] = page.split('## Attack by attack');
-  const listed = [...(section.split('\n## ')[0] ?? '').matchAll(/^\| ([^|]+?) +\|/gm)].map((match) => match[1] ?? '');
   expect(tested.length).toBeGreaterThan(30);
-  expect(listed.filter((row) => row !== 'Attack' && !/^-+$/.test(row)).sort()).toEqual(tested.sort());
+  expect(listedUnder('Attack by attack')).toEqual(tested.sort());
+});
+
+test('SECURITY.md lists every way of cheating that is tested, and no other', () => {
+  const tested = titlesOf(join(projectRoot, 'tests', 'integration', 'cheating.test.ts'));
+  expect(tested.length).toBeGreaterThanOrEqual(10);
+  expect(listedUnder('Cheating')).toEqual(tested.sort());
 });

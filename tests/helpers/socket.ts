@@ -9,7 +9,7 @@ import {
   type SessionView,
   type TerminalServerMessage,
 } from '../../sandbox-server/protocol/index.ts';
-import type { TestServer, TestSession } from './server.ts';
+import type { TestSession } from './server.ts';
 
 const waitMs = 30_000;
 
@@ -19,13 +19,18 @@ export interface Refusal {
   readonly body: string;
 }
 
+/** A server, in this process or in another, that listens on a port of 127.0.0.1. */
+interface Listening {
+  readonly port: number;
+}
+
 interface OpenOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocol?: string | null;
 }
 
 function open(
-  server: TestServer,
+  server: Listening,
   path: string,
   session: TestSession | null,
   { headers = {}, protocol = subprotocol }: OpenOptions,
@@ -39,7 +44,7 @@ function open(
 
 /** Tries an upgrade that must be refused with an HTTP status. */
 export async function refusedUpgrade(
-  server: TestServer,
+  server: Listening,
   path: string,
   session: TestSession | null,
   options: OpenOptions = {},
@@ -161,7 +166,7 @@ export class TestSocket<Message> implements Disposable {
 
 /** Opens a terminal; `ready` waits for its shell. */
 export async function openTerminal(
-  server: TestServer,
+  server: Listening,
   session: TestSession,
   name = 'main',
   options: OpenOptions & { readonly ready?: boolean } = {},
@@ -177,7 +182,7 @@ export async function openTerminal(
 
 /** Opens the event socket of a session. */
 export async function openEvents(
-  server: TestServer,
+  server: Listening,
   session: TestSession | null,
   id: string,
   options: OpenOptions = {},
@@ -190,7 +195,7 @@ export async function openEvents(
 }
 
 /** Waits on the event socket until the session's sandbox can be used. */
-export async function untilReady(server: TestServer, session: TestSession): Promise<void> {
+export async function untilReady(server: Listening, session: TestSession): Promise<void> {
   using events = await openEvents(server, session, session.id);
   const last = await events.until('a ready session', () => {
     const message = events.messages.findLast((candidate) => candidate.type === 'session');

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import { createSandboxImages, runChecks } from '../../sandbox-server/checks/index.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
-import { formatReport, gradeMany, gradeSubmission } from '../../sandbox-server/grading/index.ts';
+import { formatReport, gradeMany, gradeSubmission, type Graded } from '../../sandbox-server/grading/index.ts';
+import { inParallel } from '../../sandbox-server/grading/in-parallel.ts';
 import {
   overlay,
   packSubmission,
@@ -140,7 +141,7 @@ describe("the learner's own engine", { timeout: 300_000 }, () => {
       'HTTP/1.1 200 OK\\r\\nApi-Version: 1.45\\r\\nContent-Type: application/json\\r\\nContent-Length: 15\\r\\n\\r\\n{"Id":"sha256"}';
     await inLive(
       shell,
-      `(while :; do printf '${answer}' | nc -l -U -N /run/user/1000/docker.sock; rm -f /run/user/1000/docker.sock; done) > /dev/null 2>&1 & sleep 0.2; touch multi-stage-go/docker.sock`,
+      `(while :; do printf '${answer}' | nc -l -U -N /run/user/1000/docker.sock; rm -f /run/user/1000/docker.sock; done) > /dev/null 2>&1 & until [ -S /run/user/1000/docker.sock ]; do sleep 0.02; done; touch multi-stage-go/docker.sock`,
     );
     expect(await inLive(shell, 'curl -s --unix-socket /run/user/1000/docker.sock http://x/images/greeter/json')).toBe(
       '{"Id":"sha256"}',
@@ -229,7 +230,7 @@ describe('what is handed in', { timeout: 300_000 }, () => {
     const result = await grade(files);
     expect(result).toMatchObject({ outcome: 'failed', score: 0 });
     expect(result.checks[0]?.actual).not.toMatch(/[^\P{Cc}\n]/u);
-    const graded = { name: 'me', durationMs: 1, result, refusal: null };
+    const graded = { name: 'me', durationMs: 1, memoryPeakBytes: null, result, refusal: null };
     const junit = formatReport([graded], {
       format: 'junit',
       color: false,
@@ -260,6 +261,7 @@ describe('what is handed in', { timeout: 300_000 }, () => {
       { name: 'absolute', open: () => ({ tar: tarOf({ name: '/home/learner/.bashrc' }) }) },
       { name: 'device', open: () => ({ tar: tarOf({ name: 'disk', type: 'block-device', devmajor: 8 }) }) },
       { name: 'pipe', open: () => ({ tar: tarOf({ name: 'pipe', type: 'fifo' }) }) },
+      { name: 'huge', open: () => ({ tar: tarOf({ name: 'x', size: 30e9 }) }) },
       { name: 'hard link', open: () => ({ tar: tarOf({ name: 'x', type: 'link', linkname: '/etc/passwd' }) }) },
     ];
     // No such image: to come as far as making a sandbox would be "ungradable".
@@ -270,33 +272,63 @@ describe('what is handed in', { timeout: 300_000 }, () => {
     );
   });
 
-  it('one that hangs and one that forks without end cost only themselves', async () => {
+  it("an answer fetched from the learner's engine, from a URL or by another BuildKit is not to be had", async () => {
+    const dockerfiles = {
+      'from the image': 'FROM greeter\n',
+      'from a copy': 'FROM golang:1.24\nCOPY --from=greeter /greeter /greeter\n',
+      'from a URL': 'FROM golang:1.24\nADD http://127.0.0.1:8080/greeter /greeter\n',
+      'by another BuildKit': '# syntax=docker/dockerfile:1\nFROM golang:1.24\n',
+    };
+    const submissions = await Promise.all(
+      Object.entries(dockerfiles).map(async ([name, dockerfile]) => {
+        const files = await over({ Dockerfile: dockerfile });
+        return { name, open: () => ({ files }) };
+      }),
+    );
+    const all = await gradeMany(buildOnly(), submissions, { ...graderOf(base, host), kinds: base.kinds, jobs: 2 });
+    const hints = Object.fromEntries(all.map(({ name, result }) => [name, result?.checks[0]?.hint]));
+    expect(all.map(({ result }) => result?.outcome)).toEqual(submissions.map(() => 'failed'));
+    expect(hints['from the image']).toContain('neither in this sandbox nor a stage');
+    expect(hints['from a copy']).toContain('neither in this sandbox nor a stage');
+    expect(hints['from a URL']).toContain('has no network');
+    expect(hints['by another BuildKit']).toContain('Delete that line');
+  });
+
+  it('one that hangs, forks, prints, or takes memory or disk without end costs only itself', async () => {
     const dockerfiles = {
       hang: 'FROM golang:1.24\nRUN sleep 100000\n',
       bomb: "FROM golang:1.24\nRUN bash -c ':(){ :|:& };:; sleep 100000'\n",
       flood: 'FROM golang:1.24\nRUN yes\n',
-      right: 'FROM golang:1.24\nRUN go version\n',
+      memory: 'FROM golang:1.24\nRUN tail /dev/zero\n',
+      disk: 'FROM golang:1.24\nRUN cat /dev/zero > /zeros\n',
     };
     const before = (await base.engine.listSandboxes({ 'ballast.host': host })).length;
-    const submissions = await Promise.all(
-      Object.entries(dockerfiles).map(async ([name, dockerfile]) => {
-        const files = await over({ Dockerfile: dockerfile });
-        return { name, open: () => ({ tar: packSubmission(files) }) };
-      }),
+    const grader = graderOf(base, host);
+    const judge = async (name: string, dockerfile: string, timeoutMs: number): Promise<Graded> => {
+      const files = await over({ Dockerfile: dockerfile });
+      const [graded] = await gradeMany(buildOnly(), [{ name, open: () => ({ files }) }], {
+        ...grader,
+        limits: { ...grader.limits, diskBytes: 500e6 },
+        kinds: base.kinds,
+        jobs: 1,
+        timeoutMs,
+      });
+      return graded!;
+    };
+    const hostile = inParallel(Object.entries(dockerfiles), 2, ([name, dockerfile]) => judge(name, dockerfile, 20_000));
+    const right = judge('right', 'FROM golang:1.24\nRUN go version\n', 200_000);
+    expect(await right).toMatchObject({ result: { outcome: 'passed' } });
+    const all = await hostile;
+    const told = Object.fromEntries(all.map(({ name, result }) => [name, result?.checks[0]?.actual ?? 'no result']));
+    expect(all.map(({ name, result }) => [name, result?.outcome])).toEqual(
+      Object.keys(dockerfiles).map((name) => [name, 'failed']),
     );
-    const all = await gradeMany(buildOnly(), submissions, {
-      ...graderOf(base, host),
-      kinds: base.kinds,
-      jobs: 2,
-      timeoutMs: 25_000,
+    expect(told).toMatchObject({
+      hang: expect.stringContaining('Time ran out after 20 seconds') as string,
+      bomb: expect.stringMatching(/more processes than it may|processes|Time ran out/) as string,
+      memory: expect.stringContaining('ran out of memory') as string,
+      disk: expect.stringContaining('of disk') as string,
     });
-    const outcomes = Object.fromEntries(
-      all.map(({ name, result, refusal }) => [name, result?.outcome ?? refusal?.outcome]),
-    );
-    // With every process of its sandbox taken, the engine in there may answer nobody: then there is no grade at all.
-    expect(['failed', 'ungradable']).toContain(outcomes['bomb']);
-    expect(outcomes).toMatchObject({ hang: 'failed', flood: 'failed', right: 'passed' });
-    expect(all[0]?.result?.checks[0]?.actual).toContain('Time ran out after 25 seconds');
     expect(await base.engine.listSandboxes({ 'ballast.host': host })).toHaveLength(before);
   });
 });

@@ -86,6 +86,16 @@ RUN cp /src/main.txt /out
 FROM build AS lint
 RUN sh /src/lint.sh /src/main.txt || true
 `,
+  // Programs that make a call over TLS: Debian's apt verifies by OpenSSL's rules, busybox's wget does not at all.
+  'calls.Dockerfile': `FROM ${slim}
+COPY --from=${debug} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+ENTRYPOINT ["/usr/lib/apt/apt-helper", "download-file"]
+`,
+  'calls-elsewhere.Dockerfile': 'FROM calls\nENV SSL_CERT_FILE=/nowhere\n',
+  'calls-bare.Dockerfile': 'FROM calls\nRUN rm /etc/ssl/certs/ca-certificates.crt\n',
+  'calls-careless.Dockerfile':
+    'FROM calls\nENTRYPOINT ["/usr/lib/apt/apt-helper", "-o", "Acquire::https::Verify-Peer=false", "download-file"]\n',
 };
 
 beforeAll(async () => {
@@ -112,7 +122,7 @@ beforeAll(async () => {
     await run(['/usr/bin/mkdir', '--parents', `${labDir}/${path.includes('/') ? (path.split('/')[0] ?? '') : ''}`]);
     await run(['/usr/bin/tee', `${labDir}/${path}`], text);
   }
-  for (const name of ['good', 'direct', 'bad'])
+  for (const name of ['good', 'direct', 'bad', 'calls', 'calls-elsewhere', 'calls-bare', 'calls-careless'])
     await run(['/usr/bin/docker', 'build', '-q', '-t', name, '-f', `${labDir}/${name}.Dockerfile`, labDir]);
 });
 afterAll(async () => {
@@ -208,6 +218,7 @@ describe('what a container of an image does', () => {
       { image: 'good', entrypoint: '/busybox/echo', args: ['a b', '$HOME'], equals: 'a b $HOME' },
       /It does/,
     ],
+    ['tls-call', { image: 'calls', args: ['{{url}}', '/tmp/x'] }, /refuses the other/],
     [
       'serves-http',
       { image: 'good', port: 8080, requests: [{ path: '/', body: 'hello', headers: { 'Content-Type': 'text/html' } }] },
@@ -238,6 +249,15 @@ describe('what a container of an image does', () => {
       /still running after 2 seconds/,
     ],
     [
+      'tls-call',
+      { image: 'calls-elsewhere', args: ['{{url}}', '/tmp/x'] },
+      /is in \/etc\/ssl\/.*, the program did not/,
+    ],
+    ['tls-call', { image: 'calls-bare', args: ['{{url}}', '/tmp/x'] }, /has no bundle/],
+    ['tls-call', { image: 'calls-careless', args: ['{{url}}', '/tmp/x'] }, /nobody vouches for: it does not verify/],
+    ['tls-call', { image: debug, args: ['-c', 'wget -O /tmp/x {{url}}'] }, /nobody vouches for: it does not verify/],
+    ['tls-call', { image: debug, args: ['-c', 'echo {{url}}'] }, /ended without making a connection/],
+    [
       'serves-http',
       { image: 'good', port: 8080, requests: [{ path: '/', headers: { 'X-Frame-Options': 'DENY' } }] },
       /without the header X-Frame-Options/,
@@ -250,6 +270,7 @@ describe('what a container of an image does', () => {
 
   it('leaves no container behind', async () => {
     expect(await run(['/usr/bin/docker', 'ps', '--all', '--quiet'])).toBe('');
+    expect(await shell.run(['/usr/bin/pgrep', '--full', 'openssl s_server'])).toMatchObject({ stdout: '' });
   });
 });
 

@@ -112,6 +112,14 @@ describe('the engine in a sandbox', () => {
     }
   });
 
+  it('saves every base image before anything has used it', async () => {
+    for (const { ref, sizeBytes } of base.prepared.store.images) {
+      const saved = await shell.run(['/bin/bash', '-o', 'pipefail', '-c', 'docker save "$0" | wc -c', ref]);
+      expect(saved, `${ref}: ${saved.stderr}`).toMatchObject({ exitCode: 0 });
+      expect(Number(saved.stdout)).toBeGreaterThan(sizeBytes);
+    }
+  });
+
   it('builds, runs, executes in and stops containers', async () => {
     await bash(`
       mkdir -p build && cd build
@@ -231,6 +239,18 @@ describe('terminals', () => {
     await second.shows(/still-here/);
     expect(await second.exitCode()).toBe(7);
     expect((await command('--list')).stdout).toBe('');
+  });
+
+  it('complete commands and their arguments from the first Tab on', async () => {
+    const typed = await view('completes');
+    await typed.shows(/\$ $/);
+    // Two subcommands begin so, and one of them alone with the next letter.
+    typed.type('docker buil\t\t');
+    await typed.shows(/build[^]*builder/);
+    typed.type('der pru\t');
+    await typed.shows(/builder prune $/);
+    typed.type('\u0015exit 0\r');
+    expect(await typed.exitCode()).toBe(0);
   });
 
   it('show the same to two views, and end with their programs when killed', async () => {

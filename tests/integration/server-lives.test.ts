@@ -50,6 +50,17 @@ test('a server that stops tells its sockets and keeps its sandboxes; the next on
   expect((await server.session(session)).terminals).toEqual(['main']);
 });
 
+test('a server that is stopping refuses new sessions, and says so', async () => {
+  await using server = new TestServer(base);
+  await server.start();
+  await server.createSession();
+  // A start that has to be called off takes the server's end a moment, in which it still listens.
+  const stopping = server.stop();
+  const refused = await server.ask('POST', '/api/sessions', { body: JSON.stringify({ lab: 'multi-stage-go' }) });
+  expect(refused).toMatchObject({ status: 503, code: 'shutting_down' });
+  await stopping;
+});
+
 test('a server that starts removes what belongs to no session', async () => {
   await using server = new TestServer(base);
   await server.start();

@@ -3,7 +3,15 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { errorTable, fileList, health, imageList, labList, maxFileBytes } from '../../sandbox-server/protocol/index.ts';
+import {
+  errorTable,
+  fileList,
+  health,
+  imageList,
+  imageXray,
+  labList,
+  maxFileBytes,
+} from '../../sandbox-server/protocol/index.ts';
 import { prepareBase, TestServer, type Base, type TestSession } from '../helpers/server.ts';
 import { untilReady } from '../helpers/socket.ts';
 
@@ -71,6 +79,7 @@ describe('without a session', () => {
         'DELETE /api/sessions/{id}/files/{*}',
         'POST /api/sessions/{id}/checks',
         'GET /api/sessions/{id}/images',
+        'GET /api/sessions/{id}/images/{*}',
       ].sort(),
     );
     expect(document.paths['/api/sessions']?.['post']?.responses['503']?.description).toContain('capacity');
@@ -222,6 +231,25 @@ describe('sessions', () => {
     const labels = { 'ballast.host': server.hostId, 'ballast.session': second.id };
     expect(await base.engine.listSandboxes(labels)).toEqual([]);
     expect(await base.engine.listVolumes(labels)).toEqual([]);
+  });
+
+  test('an image is opened up, whichever way its slashes are written', async () => {
+    const ref = 'gcr.io/distroless/static-debian13:debug';
+    const answer = await ask('GET', at(`/images/${ref}/xray`));
+    expect(answer.status, answer.bytes.toString()).toBe(200);
+    const xray = imageXray.parse(answer.json);
+    expect(xray.layers.length).toBeGreaterThan(0);
+    expect(xray.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0)).toBe(xray.sizeBytes);
+    expect(xray.executables.list.map(({ kind }) => kind)).toContain('shell');
+    expect(xray.packages.list.map(({ name }) => name)).toContain('tzdata');
+    expect(xray.config.env).toContain('PATH');
+    const { images } = imageList.parse((await ask('GET', at('/images'))).json);
+    expect(images.find((image) => image.ref === ref)).toMatchObject({ digest: xray.digest, sizeBytes: xray.sizeBytes });
+
+    expect((await ask('GET', at(`/images/${encodeURIComponent(ref)}/xray`))).json).toEqual(answer.json);
+    expect(await ask('GET', at('/images/nothing-here/xray'))).toMatchObject({ status: 404, code: 'image_not_found' });
+    expect(await ask('GET', at('/images/--help/xray'))).toMatchObject({ status: 400, code: 'bad_request' });
+    expect(await ask('GET', at(`/images/${ref}`))).toMatchObject({ status: 404, code: 'not_found' });
   });
 
   test('images are listed, base images marked as such', async () => {

@@ -5,6 +5,7 @@ import { parseBuildSteps } from '../build-steps.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { parseStages } from '../dockerfile.ts';
 import { parseAnswer } from '../http-probe.ts';
+import { readServerLog } from '../lab-authority.ts';
 import { countCertificates } from './ca-certificates.ts';
 import { judgeCache } from './cache.ts';
 import { judgeOutput } from './command-output.ts';
@@ -16,6 +17,7 @@ import { hardenedOptions, hardeningHint } from './runs-hardened.ts';
 import { compare } from './serves-http.ts';
 import { judgeBroken } from './stage-fails.ts';
 import { judgeShape } from './stages.ts';
+import { judgeStranger } from './tls-call.ts';
 
 it('ca-certificates counts what is valid, what is not valid now and what is broken', () => {
   const [certificate = ''] = rootCertificates;
@@ -256,5 +258,25 @@ describe('serves-http', () => {
     expect(compare(wanted({ 'Content-Type': 'text' }), answer)).toBeUndefined();
     expect(compare(wanted({ 'Content-Type': 'json' }), answer)).toMatch(/answered with Content-Type: "text\/plain"/);
     expect(compare(wanted({ 'X-A': '' }), answer)).toMatch(/without the header X-A/);
+  });
+});
+
+describe('a call over TLS', () => {
+  it.each([
+    ['Using default temp DH parameters\nACCEPT\n', 'nothing'],
+    ['ACCEPT\n40:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:…\n', 'refused'],
+    ['ACCEPT\nERROR\n', 'refused'],
+    ['ACCEPT\nFILE:other\n', 'nothing'],
+    ['ACCEPT\nERROR\nFILE:word\n', 'request'],
+  ])('is told from what the server printed: %j', (log, seen) => {
+    expect(readServerLog(log, 'word')).toBe(seen);
+  });
+
+  it('that goes on without trust, and one that is not made, have hints of their own', () => {
+    const judged = (seen: 'request' | 'nothing', ended = false) =>
+      judgeStranger({ seen, ended, log: 'last words' }, { within: 15_000 });
+    expect(judged('request').hint).toContain('InsecureSkipVerify');
+    expect(judged('nothing').actual).toContain('within 15 seconds');
+    expect(judged('nothing', true).actual).toMatch(/ended without.*last words/s);
   });
 });

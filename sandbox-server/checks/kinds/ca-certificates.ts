@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { resolvePath } from '../../images/merged-view.ts';
+import { caBundles } from '../ca-bundles.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { readImageFile } from '../image-file.ts';
 import { imageParameter } from '../parameters.ts';
@@ -10,30 +11,29 @@ const schema = z.strictObject({
   min: z.int().min(1).max(1000).default(50).describe('Least number of authorities that are valid now.'),
 });
 
-/** Where programs look for the authorities that they trust: OpenSSL and Go, on the distributions that there are. */
-const bundles = [
-  'etc/ssl/certs/ca-certificates.crt',
-  'etc/pki/tls/certs/ca-bundle.crt',
-  'etc/ssl/ca-bundle.pem',
-  'etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-  'etc/ssl/cert.pem',
-];
-
 /** That a bundle is there, and that it is one. Whether the program uses it, only a call over TLS would show. */
 export const caCertificates: CheckKind<z.output<typeof schema>> = {
   name: 'ca-certificates',
   summary: 'The image has a bundle of CA certificates where programs look for it, with enough that are valid now.',
+  docs: {
+    looksAt:
+      'The bundle at the paths where OpenSSL and Go look; its certificates are parsed and their dates compared with today.',
+    example: `image: greeter
+min: 50`,
+    fails: 'Says which paths were looked at, and how many certificates are valid, expired and broken.',
+    limits: 'That a program uses the bundle shows only in a call: see `tls-call`.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, min }, context) {
     const { merged } = await context.images.read(image, context.signal);
     const expected = `${image} has at least ${String(min)} valid CA certificates where programs look for them.`;
-    const path = bundles.find((bundle) => resolvePath(merged, bundle) !== undefined);
+    const path = caBundles.find((bundle) => resolvePath(merged, bundle) !== undefined);
     const text = path === undefined ? null : await readImageFile(context, image, `/${path}`);
     const hint =
       'Distroless images bring a bundle along; on Debian it is the package ca-certificates. From scratch, COPY --from a stage that has it: /etc/ssl/certs/ca-certificates.crt.';
     if (path === undefined || text === null)
-      return { status: 'fail', expected, actual: `There is no bundle: not /${bundles.join(', not /')}.`, hint };
+      return { status: 'fail', expected, actual: `There is no bundle: not /${caBundles.join(', not /')}.`, hint };
     const { valid, expired, broken } = countCertificates(text, new Date());
     const actual = `/${path} has ${String(valid)} valid certificates, ${String(expired)} that are not valid now and ${String(broken)} that are broken.`;
     return valid >= min ? { status: 'pass', expected, actual } : { status: 'fail', expected, actual, hint };

@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint, timeoutHint } from '../build-hints.ts';
+import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure, describeTimeout } from '../build-log.ts';
 import { parseBuildSteps } from '../build-steps.ts';
 import type { BuildStep } from '../build-steps.ts';
-import type { CheckKind } from '../check-kind.ts';
+import type { CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
 import { withTemporaryCopy } from '../temporary-copy.ts';
@@ -34,7 +35,17 @@ const buildTimeoutMs = 300_000;
 export const cache: CheckKind<Parameters> = {
   name: 'cache',
   summary: 'After a change to a given file, certain steps of the build come from the cache and others run.',
+  docs: {
+    looksAt: `Two builds of a copy of the context with one file changed between them: BuildKit's progress tells which steps came from the cache.`,
+    example: `change: main.txt
+append: "\\n# changed\\n"
+cached: [RUN cp /src/deps.txt]
+runs: [RUN cp /src/main.txt]`,
+    fails: 'Names the step that ran anew and the COPY that spoiled it, or the step that the change does not reach.',
+    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+  },
   schema,
+  alone: true,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
     const { context: folder, dockerfile, target, change, append, cached, runs } = parameters;
@@ -43,32 +54,39 @@ export const cache: CheckKind<Parameters> = {
       ...(runs.length === 0 ? [] : [`${quoted(runs)} run anew`]),
     ];
     const expected = `After a change to ${change}, a build has ${wanted.join(' and ')}.`;
-    return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
-      const request = {
-        context: copy.dir,
-        dockerfile,
-        timeoutMs: buildTimeoutMs,
-        signal: context.signal,
-        ...(target === undefined ? {} : { target }),
-      };
-      const text = await copy.read(change);
-      if (text === null)
-        return { status: 'fail', expected, actual: `There is no ${change}.`, hint: `Put ${change} back where it was.` };
-      const first = await dockerBuild(context.shell, request);
-      if (first.status !== 'built') return failed(first, expected);
-      await copy.write(change, `${text}${append}`);
-      const second = await dockerBuild(context.shell, request);
-      if (second.status !== 'built') return failed(second, expected);
-      const steps = parseBuildSteps(second.log);
-      const wrong = judgeCache(steps, parameters);
-      if (wrong !== undefined) return { status: 'fail', expected, ...wrong };
-      const count = steps.filter((step) => step.cached).length;
-      return {
-        status: 'pass',
-        expected,
-        actual: `It has: ${String(count)} of ${String(steps.length)} steps came from the cache.`,
-      };
-    });
+    const judge = (): Promise<Verdict> =>
+      withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+        const request = {
+          context: copy.dir,
+          dockerfile,
+          timeoutMs: buildTimeoutMs,
+          signal: context.signal,
+          ...(target === undefined ? {} : { target }),
+        };
+        const text = await copy.read(change);
+        if (text === null)
+          return {
+            status: 'fail',
+            expected,
+            actual: `There is no ${change}.`,
+            hint: `Put ${change} back where it was.`,
+          };
+        const first = await dockerBuild(context.shell, request);
+        if (first.status !== 'built') return failed(first, expected);
+        await copy.write(change, `${text}${append}`);
+        const second = await dockerBuild(context.shell, request);
+        if (second.status !== 'built') return failed(second, expected);
+        const steps = parseBuildSteps(second.log);
+        const wrong = judgeCache(steps, parameters);
+        if (wrong !== undefined) return { status: 'fail', expected, ...wrong };
+        const count = steps.filter((step) => step.cached).length;
+        return {
+          status: 'pass',
+          expected,
+          actual: `It has: ${String(count)} of ${String(steps.length)} steps came from the cache.`,
+        };
+      });
+    return whileUnchanged(context, ['cache', parameters], { folder, dockerfile, target }, judge);
   },
 };
 

@@ -11,7 +11,7 @@ const schema = z.strictObject({
   image: imageParameter,
   entrypoint: z.string().min(1).optional().describe('Program to run in place of what the image starts.'),
   args: z.array(z.string()).default([]).describe('Arguments; they replace the CMD of the image.'),
-  exitCode: z.int().min(0).max(255).default(0),
+  exitCode: z.int().min(0).max(255).default(0).describe('Exit code of its end.'),
   equals: z.string().optional().describe('All that it prints, but for white space at the ends.'),
   contains: z.string().min(1).optional().describe('Text that it prints.'),
   within: duration.prefault('20s').describe('Time until it must have ended.'),
@@ -22,6 +22,13 @@ type Parameters = z.output<typeof schema>;
 export const commandOutput: CheckKind<Parameters> = {
   name: 'command-output',
   summary: 'A container of the image runs to its end, with a certain exit code and output.',
+  docs: {
+    looksAt: 'A container of the image, without a network, run to its end: its exit code and what it printed.',
+    example: `image: greeter
+args: [--version]
+contains: '1.'`,
+    fails: 'Shows the exit code and the last lines it printed.',
+  },
   schema,
   timeoutMs: 180_000,
   async run(parameters, context) {

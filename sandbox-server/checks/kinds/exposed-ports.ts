@@ -13,6 +13,13 @@ const schema = z.strictObject({
 export const exposedPorts: CheckKind<z.output<typeof schema>> = {
   name: 'exposed-ports',
   summary: 'The image declares exactly these ports with EXPOSE.',
+  docs: {
+    looksAt: `The ports in the image's configuration: EXPOSE of the image and of those below it.`,
+    example: `image: greeter
+ports: [8080/tcp]`,
+    fails: 'Says which ports are declared, and which are missing or too many.',
+    limits: 'EXPOSE opens nothing: whether the service answers is for `serves-http`.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, ports }, { images, signal }) {

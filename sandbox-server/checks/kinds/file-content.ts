@@ -6,7 +6,10 @@ import { imageParameter } from '../parameters.ts';
 const schema = z
   .strictObject({
     image: imageParameter,
-    path: z.string().regex(/^\/[^/]/, 'a path in the image begins with "/"'),
+    path: z
+      .string()
+      .regex(/^\/[^/]/, 'a path in the image begins with "/"')
+      .describe('The file, by its path in the image.'),
     equals: z.string().optional().describe('The whole text, but for white space at the ends.'),
     contains: z.array(z.string().min(1)).default([]).describe('Texts that the file holds.'),
     lacks: z.array(z.string().min(1)).default([]).describe('Texts that it does not hold.'),
@@ -21,6 +24,14 @@ type Parameters = z.output<typeof schema>;
 export const fileContent: CheckKind<Parameters> = {
   name: 'file-content',
   summary: 'A file in the image holds certain text.',
+  docs: {
+    looksAt:
+      'The text of one file of up to 4 MiB as a container sees it, links followed. Nothing of the image is started.',
+    example: `image: greeter
+path: /app/config.txt
+contains: [mode=production]`,
+    fails: 'Says which text is missing or should not be there, or that there is no such file.',
+  },
   schema,
   timeoutMs: 60_000,
   async run(parameters, context) {

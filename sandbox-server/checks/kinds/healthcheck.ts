@@ -29,7 +29,15 @@ const pollMs = 250;
 export const healthcheck: CheckKind<Parameters> = {
   name: 'healthcheck',
   summary: 'The image declares a health check, which turns healthy, and unhealthy when the service hangs.',
+  docs: {
+    looksAt:
+      'HEALTHCHECK of the configuration, run in a container at a quicker pace than its own: it must turn healthy, and unhealthy once the first process is stopped with SIGSTOP.',
+    example: `image: greeter
+healthyWithin: 15s`,
+    fails: 'Says that there is none, what its last run printed, or that it went on saying yes while the service hung.',
+  },
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, noticesFailure } = parameters;

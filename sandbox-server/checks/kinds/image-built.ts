@@ -28,6 +28,14 @@ const buildTimeoutMs = 300_000;
 export const imageBuilt: CheckKind<Parameters> = {
   name: 'image-built',
   summary: 'The image can be built and, in a live session, has been since the Dockerfile last changed.',
+  docs: {
+    looksAt: `Live: whether the engine has an image of that name, and whether the Dockerfile is newer than the name's last build. In the clean room: builds the image from the submitted files; with \`compiledFrom\` it builds a second time with code put into one source file, and asks the service whether that code runs: a binary that was shipped ready-made does not pass.`,
+    example: `image: greeter
+context: .`,
+    fails:
+      'Names the failing step, the line of the Dockerfile and the last lines it printed, or says that the image is older than the Dockerfile. Running out of memory, of disk and of time are told apart. The hint is made from the words of the failure, such as a file that .dockerignore leaves out.',
+    limits: `Live, it takes the learner's word for what the image was built from: the clean room decides.`,
+  },
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   run: (parameters, context) =>

@@ -26,6 +26,15 @@ type Parameters = z.output<typeof schema>;
 export const imageHas: CheckKind<Parameters> = {
   name: 'image-has',
   summary: 'Certain files, programs or packages are in the image, as a container sees it.',
+  docs: {
+    looksAt:
+      'The merged view, as a container sees it: files by glob, programs by name, packages by what package databases, Go build information, dist-info and package.json say.',
+    example: `image: greeter
+paths: [app/config.json]
+tools: [interpreter]`,
+    fails: 'Names what is missing, and whether a layer has it that a later one deletes.',
+    limits: 'A program is told by its name and its mode: one that was renamed is not found.',
+  },
   schema,
   timeoutMs: 180_000,
   async run(parameters, { images, signal }) {

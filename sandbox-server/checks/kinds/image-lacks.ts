@@ -26,6 +26,15 @@ type Parameters = z.output<typeof schema>;
 export const imageLacks: CheckKind<Parameters> = {
   name: 'image-lacks',
   summary: 'Certain programs or files are in no layer of the image.',
+  docs: {
+    looksAt: 'Every layer, also what a later layer deletes: whoever has the image has all of its layers.',
+    example: `image: greeter
+tools: [go-toolchain, compiler, package-manager, shell]
+paths: ['**/*.go', '**/.git/**']`,
+    fails:
+      'Names the largest finds with their size, the layer and its instruction, and says when a find is deleted later and yet shipped. The hint goes by what was found: a toolchain, programs of the base image, a file deleted too late, a COPY that took too much.',
+    limits: 'Programs are told by their names.',
+  },
   schema,
   timeoutMs: 180_000,
   async run(parameters, { images, signal }) {

@@ -10,13 +10,16 @@ const schema = z
     image: imageParameter,
     max: byteSize.optional().describe('The budget, such as "20 MB".'),
     ratio: z
-      .strictObject({ to: otherImageParameter, max: z.number().positive().max(10) })
+      .strictObject({
+        to: otherImageParameter.describe('The other image.'),
+        max: z.number().positive().max(10).describe('The share, 0.5 for half.'),
+      })
       .optional()
       .describe('The size as a share of another image: 0.5 is at most half of it.'),
     growth: z
       .strictObject({
         over: z.union([otherImageParameter, byteSize]).describe('Another image, or a size that was measured before.'),
-        maxPercent: z.number().min(0).max(1000),
+        maxPercent: z.number().min(0).max(1000).describe('Growth in percent of the baseline.'),
       })
       .optional()
       .describe('How much larger than a baseline the image may be, in percent of the baseline.'),
@@ -37,6 +40,14 @@ export const imageSize: CheckKind<Parameters> = {
   name: 'image-size',
   summary:
     'The image is not larger than a budget, than a share of another image, or than a baseline by more than some percent.',
+  docs: {
+    looksAt:
+      'The sum of the uncompressed bytes of the files in all layers, counted from the archive, also those that a later layer deletes.',
+    example: `image: greeter
+max: 20 MB`,
+    fails:
+      'Says the size and the limit. The hint names the largest layer, the instruction that made it and the folder in which most of it lies.',
+  },
   schema,
   timeoutMs: 180_000,
   async run(parameters, { images, signal }) {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
+import type { CheckContext, CheckKind, KindDocs, Verdict } from '../check-kind.ts';
 import { caCertificates } from './ca-certificates.ts';
 import { cache } from './cache.ts';
 import { commandOutput } from './command-output.ts';
@@ -26,13 +26,16 @@ import { staticBinary } from './static-binary.ts';
 import { stopsInTime } from './stops-in-time.ts';
 import { testStage } from './test-stage.ts';
 import { timeZoneData } from './time-zone-data.ts';
+import { tlsCall } from './tls-call.ts';
 
 /** A kind of check whose parameters are validated on the way in, so that kinds of any parameters fit one table. */
 export interface RegisteredKind {
   readonly name: string;
   readonly summary: string;
+  readonly docs: KindDocs;
   readonly schema: z.ZodType;
   readonly timeoutMs: number;
+  readonly alone: boolean;
   /** `parameters` are those of lab.yaml, as written. */
   run(parameters: unknown, context: CheckContext): Promise<Verdict>;
 }
@@ -41,12 +44,14 @@ export type CheckKinds = ReadonlyMap<string, RegisteredKind>;
 
 /** Make a kind fit the table. */
 export function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKind {
-  const { name, summary, schema, timeoutMs } = kind;
+  const { name, summary, docs, schema, timeoutMs, alone = false } = kind;
   return {
     name,
     summary,
+    docs,
     schema,
     timeoutMs,
+    alone,
     run: (parameters, context) => kind.run(schema.parse(parameters), context),
   };
 }
@@ -62,6 +67,7 @@ export function checkKinds(): CheckKinds {
     register(packageCount),
     register(staticBinary),
     register(caCertificates),
+    register(tlsCall),
     register(timeZoneData),
     register(fileContent),
     register(labFile),

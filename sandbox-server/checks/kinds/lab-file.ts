@@ -18,6 +18,14 @@ const schema = z
 export const labFile: CheckKind<z.output<typeof schema>> = {
   name: 'lab-file',
   summary: 'A file of the lab folder has certain texts in it, or enough words.',
+  docs: {
+    looksAt: 'The text of a file of the lab folder: whether it mentions certain words, and how many words it has.',
+    example: `path: NOTES.md
+contains: [distroless]
+minWords: 30`,
+    fails: 'Names what it does not mention, or how many words it has.',
+    limits: 'Whether the text is any good is for a person to say.',
+  },
   schema,
   timeoutMs: 20_000,
   async run({ path, contains, minWords }, context) {

@@ -26,6 +26,14 @@ export interface Measured {
 export const labTable: CheckKind<Parameters> = {
   name: 'lab-table',
   summary: 'A table in the lab folder says of images what is measured of them: sizes, numbers of packages.',
+  docs: {
+    looksAt: 'A table in Markdown in the lab folder, compared with what is measured of the images as they are now.',
+    example: `file: TABLE.md
+rows:
+  slim: greeter:slim
+megabytes: Size`,
+    fails: 'Says which row or column is missing, or which number is off and by what was measured.',
+  },
   schema,
   timeoutMs: 240_000,
   async run(parameters, context) {

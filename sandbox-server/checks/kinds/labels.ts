@@ -14,6 +14,13 @@ const schema = z.strictObject({
 export const labels: CheckKind<z.output<typeof schema>> = {
   name: 'labels',
   summary: 'The image has certain labels.',
+  docs: {
+    looksAt: `The labels in the image's configuration.`,
+    example: `image: greeter
+labels:
+  org.opencontainers.image.source: '*'`,
+    fails: 'Says which label is missing or has another value, and shows the LABEL line.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, labels: wanted }, { images, signal }) {

@@ -19,6 +19,16 @@ const named = 4;
 export const noSecret: CheckKind<z.output<typeof schema>> = {
   name: 'no-secret',
   summary: 'Given secrets are in no file of any layer, deleted ones included, nor in the config or the history.',
+  docs: {
+    looksAt:
+      'Every file, name and link of every layer, the configuration and the history, for the exact strings that the lab planted.',
+    example: `image: greeter
+canaries: [canary-7d1f0a9c]`,
+    fails:
+      'Says where, never what: the file and its layer, the configuration, or the step of the history. The hint depends on the place: build secrets for ARG and ENV, mounts for files deleted later, .dockerignore for files copied along.',
+    limits:
+      'A secret that is compressed or encoded inside of a file is not seen. General scanners know the shape of well-known tokens only, and take test data for secrets: that is why a lab plants canaries.',
+  },
   schema,
   timeoutMs: 240_000,
   async run({ image, canaries }, { images, signal }) {

@@ -42,7 +42,17 @@ export interface ContainerProcess {
 export const noZombies: CheckKind<z.output<typeof schema>> = {
   name: 'no-zombies',
   summary: 'The first process of the container waits for those that others leave behind: none stays as a zombie.',
+  docs: {
+    looksAt:
+      'Processes of the container while and after it serves requests or runs a program: none may stay as a zombie for a second.',
+    example: `image: greeter
+port: 8080
+requests: [/run]`,
+    fails:
+      'Names the zombies and their parent. The hint speaks of an init such as tini, or `docker run --init`, and of waiting for children.',
+  },
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, port, requests, exec, watch } = parameters;

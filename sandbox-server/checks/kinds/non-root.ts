@@ -9,6 +9,12 @@ const schema = z.strictObject({ image: imageParameter });
 export const nonRoot: CheckKind<z.output<typeof schema>> = {
   name: 'non-root',
   summary: 'A container of the image starts as a user other than root, judged by the number.',
+  docs: {
+    looksAt: `USER of the configuration, resolved with the image's own /etc/passwd to a number.`,
+    example: 'image: greeter',
+    fails:
+      'Says as which user and number it starts and why: no USER, a name with the number 0, or a name that /etc/passwd does not have.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image }, { images, signal }) {

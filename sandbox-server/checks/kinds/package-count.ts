@@ -22,6 +22,14 @@ type Parameters = z.output<typeof schema>;
 export const packageCount: CheckKind<Parameters> = {
   name: 'package-count',
   summary: 'The image lists no more packages than a number, or fewer than another image.',
+  docs: {
+    looksAt:
+      'Packages that a container sees: dpkg (also distroless status.d), apk, Go modules in binaries, Python dist-info, npm. Each name counts once for its system.',
+    example: `image: greeter
+fewerThan: golang:1.24`,
+    fails:
+      'Says the count by package system, and that of the other image. Packages of lower layers whose list was deleted do not hide: the hint says so.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, systems: counted, max, fewerThan }, { images, signal }) {

@@ -5,7 +5,10 @@ import { relativePath } from '../parameters.ts';
 
 const schema = z.strictObject({
   file: relativePath.default('answers.txt').describe('File of the lab folder with a line "question: answer" for each.'),
-  question: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'a question is named with a-z, 0-9 and "-"'),
+  question: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, 'a question is named with a-z, 0-9 and "-"')
+    .describe('Name of the question, as the file has it.'),
   accept: z
     .array(z.string().min(1))
     .min(1)
@@ -16,6 +19,12 @@ const schema = z.strictObject({
 export const quizAnswer: CheckKind<z.output<typeof schema>> = {
   name: 'quiz-answer',
   summary: 'A line of a file in the lab folder answers a question rightly.',
+  docs: {
+    looksAt: 'One line of a file in the lab folder, "question: answer".',
+    example: `question: layers
+accept: ['3', three]`,
+    fails: 'Says that there is no answer yet, or that it is not right. The right one is never told.',
+  },
   schema,
   timeoutMs: 20_000,
   async run({ file, question, accept }, context) {

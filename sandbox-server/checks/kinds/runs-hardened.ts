@@ -27,6 +27,14 @@ type Parameters = z.output<typeof schema>;
 export const runsHardened: CheckKind<Parameters> = {
   name: 'runs-hardened',
   summary: 'The image runs with a read-only root, without capabilities, and as an arbitrary user.',
+  docs: {
+    looksAt:
+      'A container with a read-only root, no capabilities, no way to gain one, and a user that the image does not know.',
+    example: `image: greeter
+port: 8080
+tmpfs: [/tmp]`,
+    fails: `Says which of these it did not bear, with the container's last lines. The hint names the path it wanted to write to where it says so.`,
+  },
   schema,
   timeoutMs: 120_000,
   async run(parameters, context) {

@@ -10,8 +10,8 @@ import { waitUntilReady } from '../readiness.ts';
 import { startHint } from '../start-hints.ts';
 
 const request = z.strictObject({
-  path: z.string().startsWith('/'),
-  status: z.int().min(100).max(599).default(200),
+  path: z.string().startsWith('/').describe('Path to ask for, with what follows a "?".'),
+  status: z.int().min(100).max(599).default(200).describe('Status of the answer.'),
   body: z.string().optional().describe('The whole body, but for white space at its ends.'),
   contains: z.string().optional().describe('Text that the body holds.'),
   headers: z
@@ -24,7 +24,7 @@ type Request = z.output<typeof request>;
 const schema = z.strictObject({
   image: imageParameter,
   port: z.int().min(1).max(65_535).describe('Port that the service listens on inside the container.'),
-  requests: z.array(request).min(1),
+  requests: z.array(request).min(1).describe('What is asked, one after another.'),
   readyWithin: duration.prefault('10s').describe('Time from the start to the first answer.'),
 });
 type Parameters = z.output<typeof schema>;
@@ -33,6 +33,18 @@ type Parameters = z.output<typeof schema>;
 export const servesHttp: CheckKind<Parameters> = {
   name: 'serves-http',
   summary: 'A container of the image answers HTTP requests as it should.',
+  docs: {
+    looksAt: `A container of the image, with the port published on the sandbox's loopback, asked with curl.`,
+    example: `image: greeter
+port: 8080
+requests:
+  - path: /healthz
+    body: ok
+  - path: /nowhere
+    status: 404`,
+    fails:
+      'Says what came back instead, or that the container ended, with its exit code and last lines. When nothing answers, the hint is made from the ports that the container listens on: another port, or 127.0.0.1 only.',
+  },
   schema,
   timeoutMs: 120_000,
   async run(parameters, context) {

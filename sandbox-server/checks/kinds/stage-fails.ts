@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint, timeoutHint } from '../build-hints.ts';
+import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
@@ -24,20 +25,32 @@ const buildTimeoutMs = 300_000;
 export const stageFails: CheckKind<Parameters> = {
   name: 'stage-fails',
   summary: 'A stage builds with the files as they are, and its build fails when a given file is broken.',
+  docs: {
+    looksAt:
+      'Two builds of the stage in a copy of the context: as it is it must pass, with one file replaced it must fail, in that stage.',
+    example: `target: lint
+replace: main.txt
+text: FIXME`,
+    fails:
+      'Says that it still builds with the broken file, that it fails elsewhere, or for another reason, with the failing step.',
+    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+  },
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
     const { target, context: folder, dockerfile, replace, text } = parameters;
     const expected = `"docker build --target ${target}" succeeds as it is, and fails when ${replace} is broken.`;
-    const wrong = await withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
-      const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
-      const good = judgeGood(await dockerBuild(context.shell, request));
-      if (good !== undefined) return good;
-      await copy.write(replace, text);
-      return judgeBroken(await dockerBuild(context.shell, request), parameters);
+    return whileUnchanged(context, ['stage-fails', parameters], { folder, dockerfile, target }, async () => {
+      const wrong = await withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+        const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
+        const good = judgeGood(await dockerBuild(context.shell, request));
+        if (good !== undefined) return good;
+        await copy.write(replace, text);
+        return judgeBroken(await dockerBuild(context.shell, request), parameters);
+      });
+      if ('actual' in wrong) return { status: 'fail', expected, ...wrong };
+      return { status: 'pass', expected, actual: `It does: ${wrong.step} fails.` };
     });
-    if ('actual' in wrong) return { status: 'fail', expected, ...wrong };
-    return { status: 'pass', expected, actual: `It does: ${wrong.step} fails.` };
   },
 };
 

@@ -45,6 +45,17 @@ interface Wrong {
 export const stages: CheckKind<Parameters> = {
   name: 'stages',
   summary: 'The Dockerfile has certain stages, copies between them, and a last stage from a certain base image.',
+  docs: {
+    looksAt: 'The Dockerfile as it is parsed: comments, case and here-documents do not matter.',
+    example: `min: 2
+named: [build]
+copies:
+  - from: build
+    path: out/greeter
+finalFrom: [scratch, 'gcr.io/distroless/*']`,
+    fails:
+      'Says how many stages there are and how they are called, what a stage copies instead, or what the last one begins from.',
+  },
   schema,
   timeoutMs: 20_000,
   async run(parameters, context) {

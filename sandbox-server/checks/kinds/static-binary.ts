@@ -18,6 +18,14 @@ const schema = z.strictObject({
 export const staticBinary: CheckKind<z.output<typeof schema>> = {
   name: 'static-binary',
   summary: 'A program of the image, by default the one that it starts, is linked statically.',
+  docs: {
+    looksAt:
+      'The ELF headers of the program that the image starts, links followed: static means no PT_INTERP and no DT_NEEDED.',
+    example: `image: greeter
+path: /greeter`,
+    fails:
+      'Says which loader the program asks for or that it names libraries, or that it is a script. The hint names the switch of Go, C and Rust.',
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, path }, { images, signal }) {

@@ -13,7 +13,7 @@ const schema = z
     image: imageParameter,
     ...readyParameters,
     within: duration.prefault('5s').describe('Time from SIGTERM to the end.'),
-    exitCode: z.int().min(0).max(255).default(0),
+    exitCode: z.int().min(0).max(255).default(0).describe('Exit code of its end.'),
   })
   .refine(oneOfPortAndLog, oneOfPortAndLogMessage);
 type Parameters = z.output<typeof schema>;
@@ -22,7 +22,16 @@ type Parameters = z.output<typeof schema>;
 export const stopsInTime: CheckKind<Parameters> = {
   name: 'stops-in-time',
   summary: 'A container of the image ends soon after SIGTERM, with exit code 0.',
+  docs: {
+    looksAt: 'The time from SIGTERM to the end of a container, and its exit code.',
+    example: `image: greeter
+port: 8080
+within: 5s`,
+    fails:
+      'Says that it was still running, or the exit code (143: it died of the signal; 137: it was killed). The hint tells the shell form of ENTRYPOINT from a program without a handler.',
+  },
   schema,
+  alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
     const { image, port, within, exitCode } = parameters;

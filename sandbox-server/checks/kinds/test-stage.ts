@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint } from '../build-hints.ts';
+import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure } from '../build-log.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
@@ -36,17 +37,34 @@ const buildTimeoutMs = 300_000;
 export const testStage: CheckKind<Parameters> = {
   name: 'test-stage',
   summary: 'A stage of its own runs the tests, and its build fails when a test fails.',
+  docs: {
+    looksAt:
+      'Two builds of the stage in a copy of the context: with the tests as they are it must pass, with a broken test it must fail, in that stage, and print a word that the broken test puts together as it runs.',
+    example: `target: test
+breakFile: main_test.go
+breakWith: |
+  package main
+
+  import "testing"
+
+  func TestBroken(t *testing.T) { t.Fatal("{{first}}" + "-" + "{{second}}") }`,
+    fails:
+      'Tells these apart: no such stage, the stage is the last one, the tests never ran, they ran and their failure was swallowed, they run in another stage, the build failed for another reason.',
+    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+  },
   schema,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
-    const { target } = parameters;
+    const { target, context: folder, dockerfile } = parameters;
     const expected = `"docker build --target ${target}" runs the tests: it passes as they are, and fails when one is broken.`;
-    const judged = await judge(parameters, context);
-    if ('failingStep' in judged) {
-      const actual = `It does: with a broken test, ${judged.failingStep} fails and so does the build.`;
-      return { status: 'pass', expected, actual };
-    }
-    return { status: 'fail', expected, ...judged };
+    return whileUnchanged(context, ['test-stage', parameters], { folder, dockerfile, target }, async () => {
+      const judged = await judge(parameters, context);
+      if ('failingStep' in judged) {
+        const actual = `It does: with a broken test, ${judged.failingStep} fails and so does the build.`;
+        return { status: 'pass', expected, actual };
+      }
+      return { status: 'fail', expected, ...judged };
+    });
   },
 };
 

@@ -18,6 +18,13 @@ const folder = 'usr/share/zoneinfo';
 export const timeZoneData: CheckKind<z.output<typeof schema>> = {
   name: 'time-zone-data',
   summary: `The image has time zone data in /${folder}.`,
+  docs: {
+    looksAt: 'Files of /usr/share/zoneinfo in the merged view, for the zones named.',
+    example: `image: greeter
+zones: [Europe/Berlin]`,
+    fails: 'Names the zones that are missing. The hint says where the data comes from.',
+    limits: `Data that a program carries inside of itself (Go's time/tzdata) does not show.`,
+  },
   schema,
   timeoutMs: 180_000,
   async run({ image, zones }, { images, signal }) {

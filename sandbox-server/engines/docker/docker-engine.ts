@@ -10,6 +10,7 @@ import type {
   EngineInfo,
   ExecSpec,
   Progress,
+  ResourceUse,
   PullOptions,
   RunningExec,
   SandboxRecord,
@@ -21,6 +22,7 @@ import { engineCall, engineLookup, isNotFound, toBallastError } from './errors.t
 import { execOnTerminal, execProgram } from './exec.ts';
 import { logLines, logText } from './log-lines.ts';
 import { followProgress } from './progress.ts';
+import { toResourceUse } from './resource-use.ts';
 import { homeVolumeName, sandboxLabels, sandboxOptions } from './sandbox-options.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -291,6 +293,14 @@ export class DockerEngine implements Engine {
     if (!this.#endpoint.startsWith('/')) return null;
     this.#rootDir ??= (await this.info()).rootDir;
     return diskRoomOf(this.#rootDir);
+  }
+
+  async resourceUse(id: string): Promise<ResourceUse> {
+    // One-shot: else the engine waits for a second measurement.
+    const query = { stream: false, 'one-shot': true } as const;
+    return toResourceUse(
+      await engineCall("ask for the sandbox's use", () => this.#docker.getContainer(id).stats(query)),
+    );
   }
 
   async exec(id: string, spec: ExecSpec): Promise<RunningExec> {
