@@ -28,3 +28,64 @@ export const aptBuild: PackageBuild = {
       'FROM debian:trixie-slim\nRUN apt-get update && apt-get install -y --no-install-recommends hello && hello\n',
   },
 };
+
+const install = (packages: string): string =>
+  `FROM debian:trixie-slim\nRUN apt-get update && apt-get install -y --no-install-recommends ${packages}\nWORKDIR /src\nCOPY . .\n`;
+
+/** The other clients, each from Debian's package of it: that comes through the gateway too. */
+export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'maven', PackageBuild>> = {
+  pip: {
+    images: ['debian:trixie-slim'],
+    prints: 'xn--bcher-kva',
+    files: {
+      Dockerfile: `${install('python3-pip')}RUN pip install --break-system-packages -r requirements.txt\nRUN python3 app.py\n`,
+      'requirements.txt': 'idna==3.10\n',
+      'app.py': 'import idna\nprint(idna.encode("b\\u00fccher").decode())\n',
+    },
+  },
+  npm: {
+    images: ['debian:trixie-slim'],
+    prints: '00042',
+    files: {
+      Dockerfile: `${install('npm')}RUN npm install --package-lock-only && npm ci\nRUN node app.js\n`,
+      'package.json': '{ "name": "app", "version": "1.0.0", "dependencies": { "left-pad": "1.3.0" } }\n',
+      'app.js': "console.log(require('left-pad')(42, 5, '0'));\n",
+    },
+  },
+  cargo: {
+    images: ['debian:trixie-slim'],
+    prints: 'number 128',
+    files: {
+      Dockerfile: `${install('cargo gcc libc6-dev ca-certificates')}RUN cargo fetch\nRUN cargo run --offline\n`,
+      'Cargo.toml': '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nitoa = "1"\n',
+      'src/main.rs': 'fn main() {\n    println!("number {}", itoa::Buffer::new().format(128));\n}\n',
+    },
+  },
+  maven: {
+    images: ['debian:trixie-slim'],
+    prints: 'BUILD SUCCESS',
+    files: {
+      Dockerfile: `${install('maven default-jdk-headless')}RUN mvn -B dependency:go-offline\nRUN mvn -B -o compile\n`,
+      'pom.xml': `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>app</groupId>
+  <artifactId>app</artifactId>
+  <version>1</version>
+  <properties>
+    <maven.compiler.release>21</maven.compiler.release>
+    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+  </properties>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.commons</groupId>
+      <artifactId>commons-lang3</artifactId>
+      <version>3.14.0</version>
+    </dependency>
+  </dependencies>
+</project>
+`,
+      'src/main/java/App.java':
+        'import org.apache.commons.lang3.StringUtils;\n\nclass App {\n  String text = StringUtils.reverse("abc");\n}\n',
+    },
+  },
+};
