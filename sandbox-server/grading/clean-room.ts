@@ -81,6 +81,7 @@ export async function withCleanRoom<Result>(
     },
     {
       timeoutMs: options.startTimeoutMs,
+      lease: true,
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
       ...(signal === undefined ? {} : { signal }),
     },
