@@ -68,7 +68,7 @@ export async function measureCves(contents: ImageContents, home: string): Promis
   for (const { name, version, source } of packages) {
     const candidate = candidates.get(name);
     const installed = source ?? { name, version: version.replace(/\+b\d+$/, '') };
-    if (candidate === undefined || candidate.source.name !== installed.name) continue;
+    if (candidate?.source.name !== installed.name) continue;
     if (await isOlder(installed.version, candidate.source.version))
       bySource.set(installed.name, { installed: installed.version, candidate });
   }
