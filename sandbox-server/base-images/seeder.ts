@@ -3,6 +3,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Engine } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
+import { holdLease } from '../sessions/hold-lease.ts';
 
 const keptLines = 15;
 
@@ -75,8 +76,6 @@ export class Seeder {
    * next set-up finds it stopped.
    */
   async holdLease(): Promise<void> {
-    const exec = await this.#engine.exec(this.#id, { argv: ['/bin/sh', '-c', 'cat > /dev/null; kill -TERM -1'] });
-    exec.stdout.resume();
-    exec.stderr.resume();
+    await holdLease(this.#engine, this.#id);
   }
 }

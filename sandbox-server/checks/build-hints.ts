@@ -63,9 +63,39 @@ const causes: readonly Cause[] = [
       'RUN needs a shell, and this stage is from an image without one. Do the work in an earlier stage and COPY --from it.',
   },
   {
-    when: inOutput(/dial tcp|no such host|Temporary failure in name resolution|proxy\.golang\.org|Could not resolve/),
+    when: inOutput(
+      /dial tcp|no such host|Temporary failure (in name resolution|resolving)|Could not resolve|ENOTFOUND|EAI_AGAIN|Failed to establish a new connection|Network is unreachable/,
+    ),
     hint: () =>
       'The step wants to download something, and the sandbox has no network. All that this lab needs is here already.',
+  },
+  {
+    when: inOutput(/go\.mod file not found|cannot find main module/),
+    hint: () =>
+      'Go looks for go.mod where the step runs and above. COPY it there first; WORKDIR says where "there" is.',
+  },
+  {
+    when: inOutput(/^--- FAIL: /m),
+    hint: ({ output }) => {
+      const [, test = ''] = /^--- FAIL: (\S+)/m.exec(output) ?? [];
+      return `The test ${test} fails, and the step with it. What it prints stands above; "go test ./..." in the terminal says the same.`;
+    },
+  },
+  {
+    when: inOutput(/^\S*\.go:\d+:\d+: /m),
+    hint: ({ output }) => {
+      const [, file = '', line = ''] = /^(?:vet: )?(?:\.\/)?(\S+\.go):(\d+):\d+: /m.exec(output) ?? [];
+      return `The compiler does not accept ${file}, line ${line}: the mistake is in the code and not in the Dockerfile.`;
+    },
+  },
+  {
+    when: (failure) => failure.exitCode === 126,
+    hint: () => 'The file is there but may not be run: look at its mode (COPY --chmod=755) and at its first line.',
+  },
+  {
+    when: inOutput(/permission denied|EACCES/i),
+    hint: () =>
+      'The step runs as the user that USER named last, who may not do that. Let what needs root come before USER, and give files to the user with COPY --chown.',
   },
   {
     when: (failure) => failure.exitCode === 127,

@@ -5,6 +5,7 @@ import { checkKinds } from '../checks/kinds/index.ts';
 import type { GraderOptions } from '../grading/index.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
+import { reapEnded } from '../sessions/reap-ended.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { prepare, type Prepared } from '../setup/prepare.ts';
@@ -41,6 +42,7 @@ export async function prepareFor(options: {
     refs,
     withSite: options.withSite,
   });
+  await reapEnded(prepared.engine, hostId);
   return { config, hostId, labs, prepared };
 }
 

@@ -78,6 +78,7 @@ export async function withCleanRoom<Result>(
     },
     {
       timeoutMs: options.startTimeoutMs,
+      lease: true,
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
       ...(signal === undefined ? {} : { signal }),
     },

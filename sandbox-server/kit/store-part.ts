@@ -31,12 +31,6 @@ export interface CarrierOptions {
   readonly signal: AbortSignal;
 }
 
-/** Remove what a transport that was killed has left; its container has ended by itself. */
-async function removeLeft(engine: Engine, kind: 'exporter' | 'importer', host: string): Promise<void> {
-  for (const { id, running } of await engine.listSandboxes({ 'ballast.kind': kind, 'ballast.host': host }))
-    if (!running) await engine.removeSandbox(id);
-}
-
 async function withCarrier<Result>(
   engine: Engine,
   kind: 'exporter' | 'importer',
@@ -45,7 +39,6 @@ async function withCarrier<Result>(
 ): Promise<Result> {
   const { image, volume, host } = options;
   const { cpus } = await engine.info();
-  await removeLeft(engine, kind, host);
   const spec: SandboxSpec = {
     session: `${kind}${randomBytes(8).toString('hex')}`,
     kind,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
+import { reapEnded } from './reap-ended.ts';
 import { reapLeftovers } from './reap-leftovers.ts';
 
 /** How often what nobody owns is looked for. */
@@ -64,6 +65,7 @@ export class Housekeeping {
   async #clearUp(): Promise<void> {
     const { engine, hostId, logger } = this.#options;
     await reapLeftovers(engine, hostId, { keep: (berth) => this.#options.owns(berth), logger });
+    await reapEnded(engine, hostId);
     await this.#options.tidy();
   }
 }

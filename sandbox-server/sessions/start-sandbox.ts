@@ -1,5 +1,6 @@
 import type { Engine, Progress, SandboxSpec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
+import { holdLease } from './hold-lease.ts';
 
 const prefix = 'ballast: ';
 const keptLogLines = 12;
@@ -27,6 +28,8 @@ export interface StartOptions {
   readonly onStage?: Progress;
   /** The session's data volume holds a learner's work: it stays when the sandbox does not start. */
   readonly keepData?: boolean;
+  /** It ends when this process does: see `holdLease`. Else it outlives us. */
+  readonly lease?: boolean;
   /** Gives up and removes the sandbox. */
   readonly signal?: AbortSignal;
 }
@@ -69,6 +72,7 @@ export async function startSandbox(engine: Engine, spec: SandboxSpec, options: S
   let failure: string | null;
   let cause: unknown;
   try {
+    if (options.lease === true) await holdLease(engine, id);
     failure = await waitUntilReady(engine, id, options, signal);
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,11 +29,14 @@ export class CutOffEngine implements AsyncDisposable {
   /** Starts it, and waits until it answers. */
   static async start(): Promise<CutOffEngine> {
     const folder = mkdtempSync(join(tmpdir(), 'cut-off-'));
+    // Not the host's settings.
+    writeFileSync(join(folder, 'daemon.json'), '{}');
     const log = openSync(join(folder, 'log'), 'a');
     const child = spawn(
       'unshare',
       [
         ...['--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', findProgram('dockerd') ?? 'dockerd'],
+        ...['--config-file', join(folder, 'daemon.json')],
         ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
         ...['--pidfile', join(folder, 'pid'), '--host', `unix://${join(folder, 'sock')}`],
         ...['--bridge', 'none', '--iptables=false', '--log-level', 'warn'],

@@ -54,6 +54,31 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+export interface TestNetwork extends AsyncDisposable {
+  /** An address of this machine that containers reach and others do not. */
+  readonly gateway: string;
+}
+
+/**
+ * A network whose gateway containers of other networks reach: not that of the bridge which every engine has, since the
+ * seeder's own engine takes that for its own.
+ * @param host for its name and its label ballast.host
+ */
+export async function openTestNetwork(host: string): Promise<TestNetwork> {
+  const network = await new Docker().createNetwork({
+    Name: host,
+    Labels: { 'ballast.kind': 'test', 'ballast.host': host },
+    CheckDuplicate: true,
+  });
+  const bridge = (await network.inspect()) as { IPAM: { Config: { Gateway: string }[] } };
+  return {
+    gateway: bridge.IPAM.Config[0]?.Gateway ?? '',
+    async [Symbol.asyncDispose]() {
+      await network.remove();
+    },
+  };
+}
+
 type ServerProcess = ChildProcessByStdio<null, null, Readable>;
 
 export interface TestRegistryOptions {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import { createSandboxImages, runChecks } from '../../sandbox-server/checks/index.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import { gradeSubmission, verifyLab } from '../../sandbox-server/grading/index.ts';
@@ -10,8 +9,7 @@ import { packSubmission, readSubmissionFolder } from '../../sandbox-server/gradi
 import type { Lab } from '../../sandbox-server/labs/index.ts';
 import type { CheckResult, LabResult } from '../../sandbox-server/protocol/index.ts';
 import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
-import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
-import { graderOf } from '../helpers/clean-room.ts';
+import { graderOf, openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
 import type { Base } from '../helpers/server.ts';
 
@@ -27,7 +25,7 @@ beforeAll(async () => {
   lab = found;
 });
 afterAll(async () => {
-  for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
+  await removeSandboxes(base, host);
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -78,20 +76,7 @@ describe('in a live session', () => {
   let images: ReturnType<typeof createSandboxImages>;
 
   beforeAll(async () => {
-    const { engine, image, storeVolume, limits, startTimeoutMs } = graderOf(base, host);
-    const spec = {
-      session: newSessionId(),
-      kind: 'sandbox',
-      host,
-      image,
-      storeVolume,
-      limits,
-      network: 'none',
-      hostname: 'lab',
-      env: {},
-    } as const;
-    const { id } = await startSandbox(engine, spec, { timeoutMs: startTimeoutMs });
-    shell = createEngineShell(engine, id);
+    ({ shell } = await openSandbox(base, host));
     images = createSandboxImages(shell);
     await run(['/usr/bin/mkdir', labDir]);
     await place(lab.startDir);

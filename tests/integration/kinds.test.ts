@@ -2,13 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import { createSandboxImages } from '../../sandbox-server/checks/index.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import type { ImageReader } from '../../sandbox-server/images/image-reader.ts';
-import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
-import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
-import { graderOf } from '../helpers/clean-room.ts';
+import { openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
 import type { Base } from '../helpers/server.ts';
 
@@ -100,23 +97,7 @@ ENTRYPOINT ["/usr/lib/apt/apt-helper", "download-file"]
 
 beforeAll(async () => {
   base = await prepareBase(home);
-  const { engine, image, storeVolume, limits, startTimeoutMs } = graderOf(base, host);
-  const { id } = await startSandbox(
-    engine,
-    {
-      session: newSessionId(),
-      kind: 'sandbox',
-      host,
-      image,
-      storeVolume,
-      limits,
-      network: 'none',
-      hostname: 'lab',
-      env: {},
-    },
-    { timeoutMs: startTimeoutMs },
-  );
-  shell = createEngineShell(engine, id);
+  ({ shell } = await openSandbox(base, host));
   images = createSandboxImages(shell);
   for (const [path, text] of Object.entries(files)) {
     await run(['/usr/bin/mkdir', '--parents', `${labDir}/${path.includes('/') ? (path.split('/')[0] ?? '') : ''}`]);
@@ -126,7 +107,7 @@ beforeAll(async () => {
     await run(['/usr/bin/docker', 'build', '-q', '-t', name, '-f', `${labDir}/${name}.Dockerfile`, labDir]);
 });
 afterAll(async () => {
-  for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
+  await removeSandboxes(base, host);
   rmSync(home, { recursive: true, force: true });
 });
 

@@ -17,7 +17,7 @@ import { packFiles, prepareSandboxImage, pullToHost } from '../../sandbox-server
 import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
 import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
 import { FaultyProxy } from '../helpers/faulty-proxy.ts';
-import { findRegistryServer, TestRegistry } from '../helpers/registry.ts';
+import { findRegistryServer, openTestNetwork, TestRegistry, type TestNetwork } from '../helpers/registry.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ballast-pull-'));
 const server = await findRegistryServer(folder);
@@ -48,7 +48,7 @@ describe.skipIf('missing' in server)('images from a registry', () => {
   let registry: TestRegistry;
   let proxy: FaultyProxy;
   let tlsProxy: FaultyProxy;
-  let network: Docker.Network;
+  let network: TestNetwork;
   let seederId: string;
   let seeder: Seeder;
   const storeVolume = `ballast-${host}`;
@@ -88,15 +88,8 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     registry = await TestRegistry.start('path' in server ? server.path : '');
     writeFileSync(passwordFile, `${registry.password}\n`);
     writeFileSync(wrongFile, 'not-the-password\n');
-    // An address of this machine that containers reach and others do not; not that of the bridge which every engine
-    // has, since the seeder's own engine takes that for its own.
-    network = await docker.createNetwork({
-      Name: host,
-      Labels: { 'ballast.kind': 'test', 'ballast.host': host },
-      CheckDuplicate: true,
-    });
-    const bridge = (await network.inspect()) as { IPAM: { Config: { Gateway: string }[] } };
-    const gateway = bridge.IPAM.Config[0]?.Gateway ?? '';
+    network = await openTestNetwork(host);
+    const { gateway } = network;
     proxy = await FaultyProxy.start(gateway, registry.port);
     const keyFile = join(folder, 'key.pem');
     execFileSync(
@@ -144,7 +137,7 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     await proxy[Symbol.asyncDispose]();
     await tlsProxy[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
-    await network.remove();
+    await network[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -4,14 +4,12 @@ import { basename, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
-import { createSandboxImages, runChecks, type SandboxShell } from '../../sandbox-server/checks/index.ts';
+import { createSandboxImages, runChecks } from '../../sandbox-server/checks/index.ts';
 import { projectRoot } from '../../sandbox-server/cli/project.ts';
 import { packSubmission, readSubmissionFolder } from '../../sandbox-server/grading/submission.ts';
 import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
-import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
 import { readLessonBlocks } from '../../src/markdown/lesson-blocks.ts';
-import { graderOf } from '../helpers/clean-room.ts';
+import { openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { prepareBase, type Base } from '../helpers/server.ts';
 
 const lessonsDir = join(projectRoot, 'src/content/lessons');
@@ -31,35 +29,15 @@ beforeAll(async () => {
   base = await prepareBase(home);
 });
 afterAll(async () => {
-  for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
+  await removeSandboxes(base, host);
   rmSync(home, { recursive: true, force: true });
 });
-
-async function openSandbox(): Promise<SandboxShell> {
-  const { engine, image, storeVolume, limits, startTimeoutMs } = graderOf(base, host);
-  const { id } = await startSandbox(
-    engine,
-    {
-      session: newSessionId(),
-      kind: 'sandbox',
-      host,
-      image,
-      storeVolume,
-      limits,
-      network: 'none',
-      hostname: 'lesson',
-      env: {},
-    },
-    { timeoutMs: startTimeoutMs },
-  );
-  return createEngineShell(engine, id);
-}
 
 describe.each(lessons)('lesson $slug', ({ source, lab: labId }) => {
   it('does in each block what it says, and leaves a lab that passes', async () => {
     const lab = base.labs.get(labId);
     if (lab === undefined) throw new Error(`The lesson names the lab "${labId}", which is missing.`);
-    const shell = await openSandbox();
+    const { shell } = await openSandbox(base, host);
     const labDir = `/home/learner/${lab.id}`;
     const stdin = packSubmission(await readSubmissionFolder(lab.startDir));
     await shell.run(['/usr/bin/mkdir', labDir]);
