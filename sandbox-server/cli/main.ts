@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { languageTracks } from '../base-images/tracks.ts';
 import { reportFormats } from '../grading/index.ts';
 import { byteSize, duration } from '../labs/quantities.ts';
 import { bench } from './bench.ts';
@@ -65,7 +66,14 @@ program
   .option('--port <number>', 'port to listen on; 0 picks a free one', toPort)
   .option('--host <address>', 'address to listen on')
   .action(start);
-program.command('setup').description('set up what is missing, and stop').action(setup);
+program
+  .command('setup')
+  .description('set up what is missing, and stop')
+  .addOption(
+    new Option('--track <name...>', 'further base images, kept from now on').choices([...languageTracks, 'all']),
+  )
+  .option('--lab <id...>', 'the base images of a lab, kept from now on')
+  .action(setup);
 program.command('doctor').description('say what was found on this machine and what is wrong').action(doctor);
 program
   .command('grade')
