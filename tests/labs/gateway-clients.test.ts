@@ -20,7 +20,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-// go and apt are in tests/integration/gateway.test.ts, which npm test runs.
+// go and apt are in tests/integration/gateway.test.ts.
 it.each(Object.entries(clientBuilds))('%s fetches a package in a plain build', async (_client, { files, prints }) => {
   const { exitCode, output } = await seat.build(files);
   expect(output).toContain(prints);
