@@ -31,7 +31,7 @@ import { createMetrics } from './observability/metrics.ts';
 import { BallastError } from './protocol/index.ts';
 import { DiskGuard } from './sessions/disk-guard.ts';
 import { createLiveChecks } from './sessions/live-checks.ts';
-import type { BaseImage } from './sessions/list-images.ts';
+import type { BaseImage, BaseImageStore } from './sessions/list-images.ts';
 import type { Session } from './sessions/session.ts';
 import { SessionManager } from './sessions/session-manager.ts';
 import { createSandboxWatcher, publishImages } from './sessions/watch-sandbox.ts';
@@ -48,7 +48,7 @@ export interface AppDependencies {
   /** What set-up made: the sandbox image's reference and the store of base images. */
   readonly prepared: {
     readonly image: string;
-    readonly store: { readonly volume: string; readonly images: readonly BaseImage[] };
+    readonly store: BaseImageStore;
   };
   readonly labs: ReadonlyMap<string, Lab>;
   readonly kinds: RunChecksOptions['kinds'];
@@ -71,7 +71,8 @@ export interface AppDependencies {
  */
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { config, engine, prepared, labs, logger } = dependencies;
-  const baseImages = prepared.store.images;
+  // Set-up may add to them while the server runs.
+  const baseImages = (): readonly BaseImage[] => prepared.store.images;
   const { rootDir: dataDir } = await engine.info();
 
   // Fastify's own type for it, or the app's type would name pino's.

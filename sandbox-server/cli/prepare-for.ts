@@ -6,6 +6,7 @@ import type { GraderOptions } from '../grading/index.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import { reapEnded } from '../sessions/reap-ended.ts';
+import { readChosenImages, wantedImages } from '../setup/chosen-images.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { prepare, type Prepared } from '../setup/prepare.ts';
@@ -25,14 +26,14 @@ export interface Environment {
 export async function prepareFor(options: {
   withSite: boolean;
   overrides?: { host?: string | undefined; port?: number | undefined };
-  /** Called before set-up begins: the place to refuse a lab that does not exist. */
-  onLabs?: (labs: ReadonlyMap<string, Lab>) => void;
+  /** Called before set-up begins: the place to refuse a lab that does not exist. The images of those it gives are needed. */
+  onLabs?: (labs: ReadonlyMap<string, Lab>) => readonly Lab[];
 }): Promise<Environment> {
   const config = loadConfig(process.env, options.overrides);
   const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
-  options.onLabs?.(labs);
+  const needed = options.onLabs?.(labs) ?? [];
   const hostId = readHostId(config.home);
-  const refs = labRefs(labs);
+  const refs = [...wantedImages(readChosenImages(config.home)), ...needed.flatMap((lab) => lab.images)];
   const prepared = await prepare({
     root: projectRoot,
     config,
@@ -44,11 +45,6 @@ export async function prepareFor(options: {
   });
   await reapEnded(prepared.engine, hostId);
   return { config, hostId, labs, prepared };
-}
-
-/** Base images that labs use. */
-export function labRefs(labs: ReadonlyMap<string, Lab>): readonly string[] {
-  return [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
 }
 
 /** Aborted by Ctrl-C and SIGTERM, so that what was begun is cleared away. */

@@ -12,9 +12,11 @@ import { measureHost, startsAtOnce } from './admission.ts';
 import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { setupCommand } from '../base-images/lab-images.ts';
+import { removeUnusedStores } from '../setup/unused-stores.ts';
 import { missingImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
-import type { BaseImage } from './list-images.ts';
+import type { BaseImageStore } from './list-images.ts';
 import { SandboxPool } from './sandbox-pool.ts';
 import { SandboxStarts } from './sandbox-starts.ts';
 import { SavedFiles } from './saved-files.ts';
@@ -40,7 +42,7 @@ export interface SessionManagerOptions {
   readonly savedFiles: { readonly store: SavedFilesStore; readonly folder: string };
   readonly prepared: {
     readonly image: string;
-    readonly store: { readonly volume: string; readonly images: readonly BaseImage[] };
+    readonly store: BaseImageStore;
   };
   readonly labs: ReadonlyMap<string, Lab>;
   readonly hostId: string;
@@ -96,7 +98,10 @@ export class SessionManager {
       hostId,
       logger,
       owns: (berth) => this.#pool.holds(berth) || this.#book.hasBerth(berth),
-      tidy: () => this.#saved.tidy(),
+      tidy: async () => {
+        await this.#saved.tidy();
+        await removeUnusedStores(engine, { host: hostId, home: config.home, current: prepared.store.volume });
+      },
       saveAgain: () => {
         this.#book.saveAgain();
       },
@@ -106,6 +111,7 @@ export class SessionManager {
       size: config.pool.size,
       startSeconds,
       specFor: (berth) => commonSpec(berth, settings),
+      revision: () => prepared.store.revision,
       mayRefill: () => this.#line.length === 0 && this.#desk.mayRefillPool(),
       logger,
     });
@@ -163,7 +169,8 @@ export class SessionManager {
     const missing = missingImages(lab, prepared.store.images);
     if (missing.length > 0) {
       throw new BallastError('images_missing', {
-        message: `These base images are not here yet: ${missing.join(', ')}.`,
+        message: `Base images of this lab are not here yet: ${missing.join(', ')}.`,
+        hint: `Whoever runs the server can get them with: ${setupCommand(lab, missing)}. It goes on running meanwhile.`,
       });
     }
     const verdict = this.#desk.verdictFor({ lab });

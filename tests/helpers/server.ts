@@ -7,30 +7,38 @@ import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { buildApp, type AppDependencies } from '../../sandbox-server/app.ts';
 import { checkKinds } from '../../sandbox-server/checks/index.ts';
-import { configSchema, type Config } from '../../sandbox-server/config.ts';
+import { configSchema, loadConfig, type Config } from '../../sandbox-server/config.ts';
 import { connectDocker } from '../../sandbox-server/engines/docker/connect.ts';
 import { loadLabs } from '../../sandbox-server/labs/index.ts';
 import { createdSession, sessionView, type SessionView } from '../../sandbox-server/protocol/index.ts';
 import { reapLeftovers } from '../../sandbox-server/sessions/reap-leftovers.ts';
+import { wantedImages } from '../../sandbox-server/setup/chosen-images.ts';
 import { readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 import { prepareSandboxImage } from '../../sandbox-server/setup/prepare-sandbox-image.ts';
 import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
+import { removeUnusedStores } from '../../sandbox-server/setup/unused-stores.ts';
 
 const labsFolder = new URL('../../labs', import.meta.url).pathname;
 
 /** What set-up makes, made once and shared by all servers of a test file. */
 export type Base = Pick<AppDependencies, 'engine' | 'prepared' | 'labs' | 'kinds'> & { readonly config: Config };
 
-/** Set-up as `npm start` does it, without a site; quick when it has been done before. */
-export async function prepareBase(home: string): Promise<Base> {
-  const config = configSchema.parse({ home, logLevel: 'silent', extraCa: process.env['BALLAST_EXTRA_CA'] });
+/**
+ * Set-up as `npm start` does it for the core labs, without a site; quick when it has been done before.
+ * @param further images beyond the core set.
+ */
+export async function prepareBase(home: string, further: readonly string[] = []): Promise<Base> {
+  const { images, registries, extraCa } = loadConfig();
+  const config = configSchema.parse({ home, logLevel: 'silent', images, registries, extraCa });
   const engine = await connectDocker(process.env);
   const kinds = checkKinds();
   const labs = await loadLabs(labsFolder, kinds);
   const progress = (): void => undefined;
   const { image } = await prepareSandboxImage(engine, { config, host: readHostSystem(), progress });
-  const refs = [...new Set([...labs.values()].flatMap((lab) => lab.images))];
-  const store = await prepareStore(engine, { image, refs, host: 'tests', config, progress });
+  const refs = [...wantedImages({ tracks: [], refs: [] }), ...further];
+  const host = 'tests';
+  const store = await prepareStore(engine, { image, refs, host, config, progress });
+  if (store.obtained.length > 0) await removeUnusedStores(engine, { host, home, current: store.volume });
   return { engine, prepared: { image, store }, labs, kinds, config };
 }
 
