@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { catalogue, contextFiles, registryOf, withTag } from './catalogue.ts';
+import { setupCommand } from './lab-images.ts';
 import { parseManifest } from './manifest.ts';
-import { buildStep } from './obtain.ts';
+import { buildStep } from './build-equivalent.ts';
 
 describe('catalogue', () => {
   it('has for each Dockerfile the stage it names', async () => {
@@ -9,6 +10,11 @@ describe('catalogue', () => {
       if (equivalent.kind === 'bootstrap') continue;
       const dockerfile = (await contextFiles(equivalent.folder)).get('Dockerfile')?.toString() ?? '';
       expect(dockerfile, ref).toMatch(new RegExp(`^FROM .* AS ${equivalent.target}$`, 'm'));
+      expect(/^FROM .* AS version$/m.test(dockerfile), ref).toBe(equivalent.versioned);
+      for (const base of equivalent.on) {
+        const refs = catalogue.map((entry) => entry.ref);
+        expect(refs.indexOf(base), base).toBeLessThan(refs.indexOf(ref));
+      }
     }
   });
 
@@ -45,13 +51,15 @@ describe('registryOf', () => {
 describe('parseManifest', () => {
   it('takes a manifest and nothing else', () => {
     const manifest = {
-      version: 1,
+      version: 2,
       seed: 'x',
-      images: [{ ref: 'a:1', origin: 'official', sizeBytes: 5, digest: 'sha256:0' }],
+      revision: 1,
+      diskBytes: 5,
+      images: [{ ref: 'a:1', origin: 'official', sizeBytes: 5, digest: 'sha256:0', seconds: 0.5 }],
     };
     expect(parseManifest(JSON.stringify(manifest))).toEqual(manifest);
     expect(parseManifest('')).toBeNull();
-    expect(parseManifest('{"version":2}')).toBeNull();
+    expect(parseManifest('{"version":1}')).toBeNull();
   });
 });
 
@@ -64,5 +72,16 @@ describe('buildStep', () => {
     ['#1 [internal] load build definition', null],
   ])('of "%s" is %s', (line, step) => {
     expect(buildStep(line)).toBe(step);
+  });
+});
+
+describe('setupCommand', () => {
+  it.each([
+    [['python:3.13'], 'npx ballast setup --track python'],
+    [['node:20-slim', 'gcr.io/distroless/nodejs20-debian13:nonroot'], 'npx ballast setup --track node'],
+    [['node:20', 'python:3.13'], 'npx ballast setup --lab mine'],
+    [['nginx:1'], 'npx ballast setup --lab mine'],
+  ])('for %j is %s', (missing, command) => {
+    expect(setupCommand({ id: 'mine', images: missing }, missing)).toBe(command);
   });
 });

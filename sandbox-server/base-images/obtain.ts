@@ -1,84 +1,28 @@
-import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
-import { bootstrapRef, catalogue, contextFiles, type CatalogueEntry } from './catalogue.ts';
+import { buildEquivalent, originLabel, type EquivalentOptions } from './build-equivalent.ts';
+import { bootstrapRef, catalogue, findEntry, type CatalogueEntry } from './catalogue.ts';
 import { ImagePuller } from './image-puller.ts';
 import type { StoredImage } from './manifest.ts';
 import { fallsBack, pullError, reasonOf } from './pull-failure.ts';
 import type { ImagesPolicy, Registries } from './registry-settings.ts';
 import type { Seeder } from './seeder.ts';
 
-const originLabel = 'ballast.origin';
-const equivalentLabel = `${originLabel}=equivalent`;
+const docker = '/usr/bin/docker';
 
-export interface ObtainOptions {
+export interface ObtainOptions extends EquivalentOptions {
   readonly refs: readonly string[];
+  /** What the store has already; it stays. */
+  readonly known: readonly StoredImage[];
   readonly registries: Registries;
   readonly policy: ImagesPolicy;
-  /** PEM text of further authorities for the trust stores of equivalents, or empty. */
-  readonly extraCa: string;
-  /** Path of the tar of the bootstrap root file system; asked for only when an equivalent has to be built. */
-  readonly bootstrapRootfs: () => Promise<string>;
-  readonly pack: (files: readonly { name: string; content: Buffer; mode: number }[]) => Readable;
   readonly progress: Progress;
 }
 
-/** `#7 [packages 2/4] RUN …` is how far a build has come; null for other lines. */
-export function buildStep(line: string): number | null {
-  const match = /^#\d+ \[(?:[^\]]* )?(\d+)\/(\d+)\] /.exec(line);
-  return match === null ? null : (Number(match[1]) - 1) / Number(match[2]);
-}
-
-function entryOf(ref: string): CatalogueEntry | undefined {
-  return catalogue.find((entry) => entry.ref === ref);
-}
-
-async function importBootstrap(seeder: Seeder, options: ObtainOptions): Promise<void> {
-  await seeder.run(
-    [
-      '/usr/bin/docker',
-      'import',
-      '--change=CMD ["bash"]',
-      '--change=ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      `--change=LABEL ${equivalentLabel}`,
-      '-',
-      bootstrapRef,
-    ],
-    { stdin: createReadStream(await options.bootstrapRootfs()) },
-  );
-}
-
-async function buildEquivalent(
-  seeder: Seeder,
-  ref: string,
-  recipe: { readonly folder: string; readonly target: string },
-  options: ObtainOptions,
-  onStep: (text: string, fraction: number | null) => void,
-): Promise<void> {
-  const files = [...(await contextFiles(recipe.folder))].map(([name, content]) => ({ name, content, mode: 0o644 }));
-  const context = options.pack([
-    ...files,
-    { name: 'extra-ca.crt', content: Buffer.from(options.extraCa), mode: 0o644 },
-  ]);
-  await seeder.run(
-    [
-      '/usr/bin/docker',
-      'build',
-      '--progress=plain',
-      `--target=${recipe.target}`,
-      `--label=${equivalentLabel}`,
-      `--tag=${ref}`,
-      '-',
-    ],
-    {
-      stdin: context,
-      onLine: (line) => {
-        onStep(line, buildStep(line));
-      },
-    },
-  );
+export interface Obtained {
+  readonly images: readonly StoredImage[];
+  readonly diskBytes: number;
 }
 
 const inspected = z.array(
@@ -88,9 +32,12 @@ const inspected = z.array(
     Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
   }),
 );
+const diskUsage = z.object({ LayersSize: z.number().int().nonnegative() });
 
-async function describe(seeder: Seeder, refs: readonly string[]): Promise<StoredImage[]> {
-  const images = inspected.parse(JSON.parse(await seeder.run(['/usr/bin/docker', 'image', 'inspect', ...refs])));
+type Described = Omit<StoredImage, 'seconds' | 'note'>;
+
+async function describe(seeder: Seeder, refs: readonly string[]): Promise<Described[]> {
+  const images = inspected.parse(JSON.parse(await seeder.run([docker, 'image', 'inspect', ...refs])));
   return images.map(({ Id, Size, Config }, at) => ({
     ref: refs[at] ?? '',
     origin: Config.Labels?.[originLabel] === 'equivalent' ? 'equivalent' : 'official',
@@ -100,21 +47,51 @@ async function describe(seeder: Seeder, refs: readonly string[]): Promise<Stored
   }));
 }
 
+/** Ask the seeder's engine what its command line has no words for. */
+async function engineApi(seeder: Seeder, method: 'GET' | 'POST', path: string): Promise<unknown> {
+  const answer = await seeder.run([
+    ...['/usr/bin/curl', '--silent', '--show-error', '--fail', '--request', method],
+    ...['--unix-socket', '/run/user/1000/docker.sock', `http://localhost${path}`],
+  ]);
+  return JSON.parse(answer) as unknown;
+}
+
+/** Steps whose layers are in an image stay: the next image that begins with them needs not make them again. */
+async function pruneBuilds(seeder: Seeder): Promise<void> {
+  const filters = encodeURIComponent(JSON.stringify({ private: {} }));
+  await engineApi(seeder, 'POST', `/build/prune?all=true&filters=${filters}`);
+}
+
+/** Catalogue order first: what others are built on, and what they share, comes before them. */
+function inOrder(refs: readonly string[]): string[] {
+  const place = (ref: string): number => {
+    const at = catalogue.findIndex((entry) => entry.ref === ref);
+    return at === -1 ? catalogue.length : at;
+  };
+  return refs.toSorted((a, b) => place(a) - place(b));
+}
+
 /**
  * Have every reference in the seeder's engine: pulled, or built from Debian packages, as the policy says; then leave
- * nothing else there. What is there already is not obtained again.
+ * nothing there but those, what was known before, and of the builds only what is a part of them. What is there already
+ * is not obtained again.
+ * @returns all images, those known before too.
  * @throws BallastError registry_*, images_missing, config_invalid, setup_failed, disk_full.
  */
-export async function obtainImages(seeder: Seeder, options: ObtainOptions): Promise<StoredImage[]> {
-  const { refs, registries, policy, progress } = options;
+export async function obtainImages(seeder: Seeder, options: ObtainOptions): Promise<Obtained> {
+  const { registries, policy, progress } = options;
+  const refs = inOrder(options.refs);
   const puller = new ImagePuller(seeder, registries, options.extraCa);
-  const notes = new Map<string, string>();
+  const notes = new Map<string, string>(
+    options.known.flatMap(({ ref, note }) => (note === undefined ? [] : [[ref, note]])),
+  );
+  const seconds = new Map(options.known.map((image) => [image.ref, image.seconds]));
   let done = 0;
   const report = (text: string, part = 0): void => {
     progress({ text, fraction: Math.min(1, (done + part) / (refs.length + 1)) });
   };
   const has = async (ref: string): Promise<boolean> =>
-    (await seeder.try(['/usr/bin/docker', 'image', 'inspect', ref])).exitCode === 0;
+    (await seeder.try([docker, 'image', 'inspect', '--format', '{{.Id}}', ref])).exitCode === 0;
 
   /** False where an equivalent is to be built. */
   const pull = async (ref: string, entry: CatalogueEntry | undefined): Promise<boolean> => {
@@ -134,23 +111,27 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
 
   const obtain = async (ref: string): Promise<void> => {
     if (await has(ref)) return;
-    const entry = entryOf(ref);
-    if (await pull(ref, entry)) return;
-    if (entry === undefined) {
-      throw new BallastError('images_missing', {
-        message: `The catalogue does not say how to build the base image ${ref}.`,
-        hint: 'Set "images" to auto, or add it to sandbox-server/base-images/catalogue.ts.',
+    const started = performance.now();
+    const entry = findEntry(ref);
+    if (!(await pull(ref, entry))) {
+      if (entry === undefined) {
+        throw new BallastError('images_missing', {
+          message: `The catalogue does not say how to build the base image ${ref}.`,
+          hint: 'Set "images" to auto, or add it to sandbox-server/base-images/catalogue.ts.',
+        });
+      }
+      const before = performance.now();
+      const bases = entry.equivalent.kind === 'bootstrap' ? [] : [bootstrapRef, ...entry.equivalent.on];
+      for (const base of bases) await obtain(base);
+      const onOthers = performance.now() - before;
+      report(`Building ${ref} from Debian packages`);
+      await buildEquivalent(seeder, entry, options, (line, part) => {
+        if (part !== null) report(`Building ${ref}: ${line}`, part);
       });
+      seconds.set(ref, (performance.now() - started - onOthers) / 1000);
+    } else {
+      seconds.set(ref, (performance.now() - started) / 1000);
     }
-    report(`Building ${ref} from Debian packages`);
-    if (entry.equivalent.kind === 'bootstrap') {
-      await importBootstrap(seeder, options);
-      return;
-    }
-    await obtain(bootstrapRef);
-    await buildEquivalent(seeder, ref, entry.equivalent, options, (line, part) => {
-      if (part !== null) report(`Building ${ref}: ${line}`, part);
-    });
   };
 
   for (const ref of refs) {
@@ -158,11 +139,21 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
     done += 1;
   }
   report('Tidying up');
-  if (!refs.includes(bootstrapRef) && (await has(bootstrapRef)))
-    await seeder.run(['/usr/bin/docker', 'rmi', bootstrapRef]);
-  await seeder.run(['/usr/bin/docker', 'builder', 'prune', '--all', '--force']);
-  await seeder.run(['/usr/bin/docker', 'image', 'prune', '--force']);
+  const kept = inOrder([...new Set([...options.known.map(({ ref }) => ref), ...refs])]);
+  const built = (await seeder.run([docker, 'image', 'ls', '--format', '{{.Repository}}:{{.Tag}}'])).split('\n');
+  // What an image was built on may be none that is wanted.
+  const surplus = built.filter((ref) => findEntry(ref) !== undefined && !kept.includes(ref));
+  if (surplus.length > 0) await seeder.run([docker, 'rmi', ...surplus]);
+  await seeder.run([docker, 'image', 'prune', '--force']);
+  await pruneBuilds(seeder);
   report('Measuring the images', 0.5);
-  const images = await describe(seeder, refs);
-  return images.map((image) => ({ ...image, note: notes.get(image.ref) }));
+  const images = await describe(seeder, kept);
+  return {
+    images: images.map((image) => ({
+      ...image,
+      seconds: Math.round((seconds.get(image.ref) ?? 0) * 10) / 10,
+      ...(notes.has(image.ref) ? { note: notes.get(image.ref) } : {}),
+    })),
+    diskBytes: diskUsage.parse(await engineApi(seeder, 'GET', '/system/df?type=image')).LayersSize,
+  };
 }

@@ -36,7 +36,7 @@ const told = (text: string): void => {
 export async function grade(labId: string, paths: readonly string[], options: GradeOptions): Promise<void> {
   try {
     const submissions = await openSubmissions(paths);
-    const environment = await prepareFor({ withSite: false, onLabs: (labs) => findLab(labs, labId) });
+    const environment = await prepareFor({ withSite: false, onLabs: (labs) => [findLab(labs, labId)] });
     const found = findLab(environment.labs, labId);
     const { memory } = options;
     const lab = memory === undefined ? found : { ...found, limits: { ...found.limits, memory } };

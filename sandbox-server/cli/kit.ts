@@ -1,18 +1,16 @@
 import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { checkKinds } from '../checks/kinds/index.ts';
+import { dirname, resolve } from 'node:path';
 import { loadConfig } from '../config.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { exportKit } from '../kit/export-kit.ts';
 import { importKit } from '../kit/import-kit.ts';
 import { formatBytes } from '../labs/quantities.ts';
-import { loadLabs } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { ensureEngine } from '../setup/install-engine.ts';
 import { findStore, storeRecipe } from '../setup/prepare-store.ts';
-import { interruption, labRefs, prepareFor } from './prepare-for.ts';
+import { interruption, prepareFor } from './prepare-for.ts';
 import { ballastVersion, projectRoot } from './project.ts';
 
 /** `ballast kit export FILE`: set up what is missing, then pack it all into one file. */
@@ -24,12 +22,10 @@ export async function kitExport(file: string): Promise<void> {
       message: `${folder} is not a folder.`,
       hint: 'Name a file in one that is there.',
     });
-  const { config, hostId, labs, prepared } = await prepareFor({ withSite: true });
+  const { config, hostId, prepared } = await prepareFor({ withSite: true });
   const { engine, image } = prepared;
-  const refs = labRefs(labs);
   const { volume, manifest } = await findStore(engine, {
     image,
-    refs,
     host: hostId,
     config,
     progress: () => undefined,
@@ -40,7 +36,7 @@ export async function kitExport(file: string): Promise<void> {
     version: ballastVersion(),
     engine,
     image,
-    store: { volume, recipe: await storeRecipe(refs, config), manifest },
+    store: { volume, recipe: await storeRecipe(config), manifest },
     hostId,
     signal: interruption(),
   });
@@ -53,7 +49,6 @@ export async function kitExport(file: string): Promise<void> {
 /** `ballast kit import FILE`: bring all that is in a kit to this machine, which needs no network for it. */
 export async function kitImport(file: string): Promise<void> {
   const config = loadConfig();
-  const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
   await importKit(file, {
     root: projectRoot,
     config,
@@ -67,7 +62,6 @@ export async function kitImport(file: string): Promise<void> {
       });
       return found.engine;
     },
-    refs: labRefs(labs),
     signal: interruption(),
   });
   process.stderr.write('\nAll is here. Start the workshop: npm start\n');

@@ -2,10 +2,13 @@ import { join } from 'node:path';
 import { loadConfig, type Config } from '../config.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { checkKinds } from '../checks/kinds/index.ts';
+import { createGateway } from '../gateway/index.ts';
 import type { GraderOptions } from '../grading/index.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
+import { createLogger } from '../observability/logger.ts';
 import { reapEnded } from '../sessions/reap-ended.ts';
+import { readChosenImages, wantedImages } from '../setup/chosen-images.ts';
 import { readHostId } from '../setup/host-id.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { prepare, type Prepared } from '../setup/prepare.ts';
@@ -25,14 +28,14 @@ export interface Environment {
 export async function prepareFor(options: {
   withSite: boolean;
   overrides?: { host?: string | undefined; port?: number | undefined };
-  /** Called before set-up begins: the place to refuse a lab that does not exist. */
-  onLabs?: (labs: ReadonlyMap<string, Lab>) => void;
+  /** Called before set-up begins: the place to refuse a lab that does not exist. The images of those it gives are needed. */
+  onLabs?: (labs: ReadonlyMap<string, Lab>) => readonly Lab[];
 }): Promise<Environment> {
   const config = loadConfig(process.env, options.overrides);
   const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
-  options.onLabs?.(labs);
+  const needed = options.onLabs?.(labs) ?? [];
   const hostId = readHostId(config.home);
-  const refs = labRefs(labs);
+  const refs = [...wantedImages(readChosenImages(config.home)), ...needed.flatMap((lab) => lab.images)];
   const prepared = await prepare({
     root: projectRoot,
     config,
@@ -44,11 +47,6 @@ export async function prepareFor(options: {
   });
   await reapEnded(prepared.engine, hostId);
   return { config, hostId, labs, prepared };
-}
-
-/** Base images that labs use. */
-export function labRefs(labs: ReadonlyMap<string, Lab>): readonly string[] {
-  return [...new Set([...labs.values()].flatMap((lab) => lab.images))].sort();
 }
 
 /** Aborted by Ctrl-C and SIGTERM, so that what was begun is cleared away. */
@@ -69,6 +67,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     image: prepared.image,
     storeVolume: prepared.store.volume,
     hostId,
+    gateway: createGateway(config, createLogger(config.logLevel, process.stderr)),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
     signal: interruption(),

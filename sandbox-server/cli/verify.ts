@@ -21,9 +21,7 @@ export async function verify(ids: readonly string[], options: VerifyCommand): Pr
   }
   const environment = await prepareFor({
     withSite: false,
-    onLabs: (labs) => {
-      for (const id of ids) findLab(labs, id);
-    },
+    onLabs: (labs) => (ids.length === 0 ? [...labs.values()] : ids.map((id) => findLab(labs, id))),
   });
   const jobs = options.jobs ?? bearableJobs(environment.config.sandbox.memoryBytes);
   const grader = graderOptions(environment);

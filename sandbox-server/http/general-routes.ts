@@ -35,7 +35,7 @@ export function generalRoutes(
     readonly engine: Engine;
     readonly manager: SessionManager;
     readonly labs: ReadonlyMap<string, Lab>;
-    readonly baseImages: readonly BaseImage[];
+    readonly baseImages: () => readonly BaseImage[];
     readonly version: string;
   },
 ): void {
@@ -73,6 +73,6 @@ export function generalRoutes(
         response: { 200: labList, ...errorAnswers('forbidden_origin') },
       },
     },
-    () => ({ labs: [...options.labs.values()].map((lab) => summarizeLab(lab, options.baseImages)) }),
+    () => ({ labs: [...options.labs.values()].map((lab) => summarizeLab(lab, options.baseImages())) }),
   );
 }

@@ -20,7 +20,7 @@ const reference = /^[a-z0-9][\w.-]*(:\d+)?(\/[\w.-]+)*(:[\w][\w.-]{0,127})?(@sha
 /** Images in a session's sandbox: the list, and one opened up. */
 export function imageRoutes(
   app: App,
-  { guard, baseImages }: { readonly guard: Guard; readonly baseImages: readonly BaseImage[] },
+  { guard, baseImages }: { readonly guard: Guard; readonly baseImages: () => readonly BaseImage[] },
 ): void {
   const security = sessionSecurity;
   const errors = [...sessionErrors, 'session_not_ready', 'sandbox_failed'] as const;
@@ -38,7 +38,7 @@ export function imageRoutes(
     },
     async (request) => {
       const sandbox = guard.authenticate(request.raw, request.params.id, false).use();
-      return { images: await listImages(sandbox.shell, baseImages, sandbox.signal) };
+      return { images: await listImages(sandbox.shell, baseImages(), sandbox.signal) };
     },
   );
 

@@ -25,8 +25,6 @@ export interface ImportOptions {
   readonly config: Config;
   readonly hostId: string;
   readonly connect: (progress: Progress) => Promise<Engine>;
-  /** Base images that the labs of this project use. */
-  readonly refs: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -61,14 +59,14 @@ class KitImport {
   }
 
   #store(progress: Progress): Promise<StorePlace> {
-    const { config, hostId: host, refs } = this.#options;
-    return findStore(this.#engine, { image: this.#kit.manifest.sandboxImage, refs, host, config, progress });
+    const { config, hostId: host } = this.#options;
+    return findStore(this.#engine, { image: this.#kit.manifest.sandboxImage, host, config, progress });
   }
 
   /** Whether the kit is for this project and this machine, and there is room for it. Changes nothing. */
   async examine(progress: Progress): Promise<string> {
     const { manifest, file } = this.#kit;
-    const { root, refs, config } = this.#options;
+    const { root, config } = this.#options;
     const mismatch = (message: string, hint?: string): BallastError =>
       new BallastError('kit_mismatch', { message: `${file} ${message}`, ...(hint === undefined ? {} : { hint }) });
     const { architecture } = await this.#engine.info();
@@ -79,7 +77,7 @@ class KitImport {
       );
     const differs = [
       ...(manifest.sandboxImage === (await sandboxImageRef()) ? [] : ['the sandbox image']),
-      ...(manifest.store.recipe === (await storeRecipe(refs, config)) ? [] : ['the base images']),
+      ...(manifest.store.recipe === (await storeRecipe(config)) ? [] : ['the base images']),
       ...(manifest.site === (await siteState(root)).digest ? [] : ['the site']),
     ];
     if (differs.length > 0)

@@ -36,6 +36,8 @@ export const labSummary = z.object({
   network: z.enum(['none', 'packages']),
   /** Whether a session can start now: every base image is in the store. */
   available: z.boolean(),
+  /** What is not, and the command that obtains it. */
+  missing: z.object({ images: z.array(z.string()), command: z.string() }).nullable(),
   checks: z.array(labCheckSummary),
 });
 export type LabSummary = z.infer<typeof labSummary>;

@@ -1,3 +1,4 @@
+import { setupCommand } from '../base-images/lab-images.ts';
 import type { Lab } from '../labs/index.ts';
 import type { LabSummary } from '../protocol/index.ts';
 import { shortName, type BaseImage } from './list-images.ts';
@@ -12,6 +13,7 @@ export function missingImages(lab: Pick<Lab, 'images'>, base: readonly BaseImage
 
 /** What the API says of a lab: nothing that would give an answer away. */
 export function summarizeLab(lab: Lab, base: readonly BaseImage[]): LabSummary {
+  const missing = missingImages(lab, base);
   return {
     id: lab.id,
     title: lab.title,
@@ -24,7 +26,8 @@ export function summarizeLab(lab: Lab, base: readonly BaseImage[]): LabSummary {
       return { ref, origin: known?.origin ?? 'unknown', sizeBytes: known?.sizeBytes ?? null };
     }),
     network: lab.network,
-    available: missingImages(lab, base).length === 0,
+    available: missing.length === 0,
+    missing: missing.length === 0 ? null : { images: missing, command: setupCommand(lab, missing) },
     checks: lab.checks.map(({ id, title, points }) => ({ id, title, points })),
   };
 }

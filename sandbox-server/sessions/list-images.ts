@@ -12,6 +12,14 @@ export interface BaseImage {
   readonly digest: string;
 }
 
+/** The store of base images that sandboxes mount. */
+export interface BaseImageStore {
+  readonly volume: string;
+  readonly images: readonly BaseImage[];
+  /** Grows when images are added: a sandbox has those that were there when it started. */
+  readonly revision: number;
+}
+
 /** One exec for both steps: which images there are, then what they are. Constant text, no words of anybody's in it. */
 const listScript = `
 set -o pipefail

@@ -24,6 +24,8 @@ export interface PooledSandbox {
 }
 
 interface Waiting extends PooledSandbox {
+  /** Of the store, when it was started. */
+  readonly revision: number;
   readonly letGo: AbortController;
 }
 
@@ -33,6 +35,8 @@ export interface SandboxPoolOptions {
   readonly size: number;
   readonly startSeconds: number;
   specFor(berth: string): SandboxSpec;
+  /** That of the store now: a sandbox that was started with fewer base images is of no use any more. */
+  revision(): number;
   /** Whether a start now would slow nobody. */
   mayRefill(): boolean;
   readonly logger: Logger;
@@ -54,7 +58,8 @@ export class SandboxPool {
 
   /** Sandboxes that could be claimed now. */
   get ready(): number {
-    return this.#waiting.length;
+    const revision = this.#options.revision();
+    return this.#waiting.filter((sandbox) => sandbox.revision === revision).length;
   }
 
   /** Whether the things of that name are the pool's. */
@@ -64,6 +69,7 @@ export class SandboxPool {
 
   /** Takes one out, for one session alone; null when there is none. A new one is made when that disturbs nobody. */
   claim(): PooledSandbox | null {
+    this.#dropOld();
     const claimed = this.#waiting.shift() ?? null;
     claimed?.letGo.abort();
     this.refill();
@@ -73,6 +79,7 @@ export class SandboxPool {
   /** Fills up what is missing, in the background, one at a time. */
   refill(pauseMs = refillPauseMs): void {
     if (this.#stop.signal.aborted || this.#timer !== undefined || this.#filling !== null) return;
+    this.#dropOld();
     if (this.#waiting.length >= this.#options.size) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -97,6 +104,7 @@ export class SandboxPool {
   async #add(): Promise<void> {
     const { engine, startSeconds, logger } = this.#options;
     const berth = newSessionId();
+    const revision = this.#options.revision();
     const { signal } = this.#stop;
     this.#underWay.add(berth);
     try {
@@ -108,7 +116,7 @@ export class SandboxPool {
       try {
         const [unpacker, view] = await Promise.all([openUnpacker(engine, id), openSpareView(engine, id)]);
         signal.throwIfAborted();
-        this.#watch({ berth, id, unpacker, view, letGo: new AbortController() });
+        this.#watch({ berth, id, unpacker, view, revision, letGo: new AbortController() });
       } catch (error) {
         await engine.removeSandbox(id);
         throw error;
@@ -119,19 +127,28 @@ export class SandboxPool {
     }
   }
 
+  /** Those that lack base images which have come since. */
+  #dropOld(): void {
+    const revision = this.#options.revision();
+    for (const sandbox of this.#waiting.filter((waiting) => waiting.revision !== revision)) this.#drop(sandbox);
+  }
+
+  #drop(sandbox: Waiting): void {
+    this.#waiting.splice(this.#waiting.indexOf(sandbox), 1);
+    sandbox.letGo.abort();
+    this.#remove(sandbox).catch((error: unknown) => {
+      this.#options.logger.error({ err: error }, 'a sandbox of the pool could not be removed; the reaper tries again');
+    });
+  }
+
   /** One that dies while it waits is never given out. */
   #watch(sandbox: Waiting): void {
     const { engine, logger } = this.#options;
     this.#waiting.push(sandbox);
     const gone = (): void => {
-      const at = this.#waiting.indexOf(sandbox);
-      if (at === -1) return;
-      this.#waiting.splice(at, 1);
-      sandbox.letGo.abort();
+      if (!this.#waiting.includes(sandbox)) return;
       logger.warn('a sandbox of the pool stopped by itself');
-      this.#remove(sandbox).catch((error: unknown) => {
-        logger.error({ err: error }, 'a sandbox of the pool could not be removed; the reaper tries again');
-      });
+      this.#drop(sandbox);
       this.refill();
     };
     sandbox.unpacker.stdout.once('close', gone).resume();

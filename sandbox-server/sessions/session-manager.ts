@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
+import type { Gateway } from '../gateway/index.ts';
 import type { Lab } from '../labs/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
 import type { ImageReader } from '../images/image-reader.ts';
@@ -9,12 +10,15 @@ import type { SavedFilesStore } from '../store/saved-files-store.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
 import { AdmissionDesk } from './admission-desk.ts';
 import { measureHost, startsAtOnce } from './admission.ts';
+import { connectToPackages } from './connect-to-packages.ts';
 import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { setupCommand } from '../base-images/lab-images.ts';
+import { removeUnusedStores } from '../setup/unused-stores.ts';
 import { missingImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
-import type { BaseImage } from './list-images.ts';
+import type { BaseImageStore } from './list-images.ts';
 import { SandboxPool } from './sandbox-pool.ts';
 import { SandboxStarts } from './sandbox-starts.ts';
 import { SavedFiles } from './saved-files.ts';
@@ -36,11 +40,13 @@ const mostRevivals = 2;
 export interface SessionManagerOptions {
   readonly config: Config;
   readonly engine: Engine;
+  /** The way out, for labs that have one. */
+  readonly gateway: Gateway;
   readonly store: SessionStore;
   readonly savedFiles: { readonly store: SavedFilesStore; readonly folder: string };
   readonly prepared: {
     readonly image: string;
-    readonly store: { readonly volume: string; readonly images: readonly BaseImage[] };
+    readonly store: BaseImageStore;
   };
   readonly labs: ReadonlyMap<string, Lab>;
   readonly hostId: string;
@@ -96,7 +102,10 @@ export class SessionManager {
       hostId,
       logger,
       owns: (berth) => this.#pool.holds(berth) || this.#book.hasBerth(berth),
-      tidy: () => this.#saved.tidy(),
+      tidy: async () => {
+        await this.#saved.tidy();
+        await removeUnusedStores(engine, { host: hostId, home: config.home, current: prepared.store.volume });
+      },
       saveAgain: () => {
         this.#book.saveAgain();
       },
@@ -106,6 +115,7 @@ export class SessionManager {
       size: config.pool.size,
       startSeconds,
       specFor: (berth) => commonSpec(berth, settings),
+      revision: () => prepared.store.revision,
       mayRefill: () => this.#line.length === 0 && this.#desk.mayRefillPool(),
       logger,
     });
@@ -118,6 +128,7 @@ export class SessionManager {
       save: (session) => {
         this.#book.write(session.record());
       },
+      connect: (session, sandboxId) => connectToPackages(options.gateway, engine, session, sandboxId),
       logger,
     });
     this.#desk = new AdmissionDesk({ config, book: this.#book, starts: this.#starts, dataDir: options.dataDir });
@@ -163,7 +174,8 @@ export class SessionManager {
     const missing = missingImages(lab, prepared.store.images);
     if (missing.length > 0) {
       throw new BallastError('images_missing', {
-        message: `These base images are not here yet: ${missing.join(', ')}.`,
+        message: `Base images of this lab are not here yet: ${missing.join(', ')}.`,
+        hint: `Whoever runs the server can get them with: ${setupCommand(lab, missing)}. It goes on running meanwhile.`,
       });
     }
     const verdict = this.#desk.verdictFor({ lab });
@@ -284,6 +296,9 @@ export class SessionManager {
       },
       ready: (session, sandboxId) => {
         this.#ready(session, sandboxId);
+        connectToPackages(this.#options.gateway, engine, session, sandboxId).catch((error: unknown) => {
+          logger.warn({ err: error, session: session.id }, 'a sandbox has no way to packages');
+        });
       },
       launch: (session, launch) => {
         this.#launch(session, launch);

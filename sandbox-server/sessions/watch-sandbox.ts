@@ -61,7 +61,7 @@ function watchFiles(session: Session): { onLine: (line: string) => void; cancel:
 
 export interface WatchOptions {
   readonly engine: Engine;
-  readonly baseImages: readonly BaseImage[];
+  readonly baseImages: () => readonly BaseImage[];
   readonly logger: Logger;
   /** Called when images may have changed, while somebody watches. */
   readonly onImages?: (session: Session) => void;
@@ -70,7 +70,7 @@ export interface WatchOptions {
 /** The images of a sandbox, told to all who watch the session. Failures are logged: the next change tells again. */
 export async function publishImages(session: Session, sandbox: Sandbox, options: WatchOptions): Promise<void> {
   try {
-    const images = await listImages(sandbox.shell, options.baseImages, sandbox.signal);
+    const images = await listImages(sandbox.shell, options.baseImages(), sandbox.signal);
     session.publish({ type: 'images', images });
   } catch (error) {
     if (!sandbox.signal.aborted) options.logger.warn({ err: error, session: session.id }, 'images not listed');

@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { extract, pack } from 'tar-stream';
 import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { acceptsOldReleases, debianSources, readDebianMirror } from './debian-mirror.ts';
 import { findProgram, type HostSystem } from './host-system.ts';
 import { runProgram } from './run-program.ts';
 
+/** The hook prints it, and the date of the mirror's newest list after it. */
+const mirrorDateMark = 'ballast-mirror-date ';
 const suite = 'trixie';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -47,7 +52,40 @@ if [ -e "$1/etc/apt/sources.list.d/0000debian.sources" ]; then
   mv "$1/etc/apt/sources.list.d/0000debian.sources" "$1/etc/apt/sources.list.d/debian.sources"
 fi
 rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1"/var/cache/apt/*.bin "$1"/var/log/*.log "$1"/var/log/apt/*
+rm -f "$1"/etc/passwd- "$1"/etc/group- "$1"/etc/shadow- "$1"/etc/gshadow- "$1"/var/cache/debconf/*-old
+rm -f "$1"/var/cache/ldconfig/aux-cache
+newest=0
+for list in "$1"/var/lib/apt/lists/*InRelease; do
+  date=$(date --date "$(sed -n 's/^Date: //p; T; q' "$list")" +%s)
+  [ "$date" -le "$newest" ] || newest=$date
+done
+sed -i -E "s/^([^:]*:[^:]*):[0-9]+:/\\1:$((newest / 86400)):/" "$1/etc/shadow"
+echo "${mirrorDateMark}$newest"
 `;
+
+/** Files that are newer than the package mirror were made here: they get its date, and the same packages the same tar. */
+async function clampDates(from: string, to: string, newest: Date): Promise<void> {
+  const entries = extract();
+  const packed = pack();
+  entries.on('entry', (header, content, next) => {
+    // Whole seconds; of the extended header, what is no date.
+    const pax = Object.fromEntries(Object.entries(header.pax ?? {}).filter(([name]) => !/^[amc]time$/.test(name)));
+    const seconds = Math.floor(Math.min(Number(header.mtime), newest.getTime()) / 1000);
+    const dated = {
+      ...header,
+      mtime: new Date(seconds * 1000),
+      ...(Object.keys(pax).length > 0 ? { pax } : { pax: null }),
+    };
+    const out = packed.entry(dated, (error) => {
+      next(error);
+    });
+    content.pipe(out);
+  });
+  entries.on('finish', () => {
+    packed.finalize();
+  });
+  await Promise.all([pipeline(createReadStream(from), entries), pipeline(packed, createWriteStream(to))]);
+}
 
 async function installMmdebstrap(host: HostSystem, progress: Progress): Promise<void> {
   if (findProgram('mmdebstrap') !== null && existsSync(keyring)) return;
@@ -104,9 +142,10 @@ export async function bootstrapRootfs(options: {
   try {
     const sourcesFile = join(scratch, 'debian.sources');
     if (sources !== null) await writeFile(sourcesFile, sources);
+    const made = join(scratch, 'rootfs.tar');
     const partial = `${file}.${String(process.pid)}.partial`;
     try {
-      await runProgram(
+      const output = await runProgram(
         'mmdebstrap',
         [
           '--variant=minbase',
@@ -116,11 +155,13 @@ export async function bootstrapRootfs(options: {
           ...slim.map((line) => `--dpkgopt=${line}`),
           `--customize-hook=${script}`,
           suite,
-          partial,
+          made,
           ...(sources === null ? [] : [sourcesFile]),
         ],
         { progress, hint: 'A Debian mirror must be reachable; see the lines above.' },
       );
+      const [, seconds = ''] = new RegExp(`${mirrorDateMark}(\\d+)`).exec(output) ?? [];
+      await clampDates(made, partial, new Date(Number(seconds) * 1000));
       await rename(partial, file);
     } finally {
       await rm(partial, { force: true });

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { catalogue, contextFiles, registryOf, withTag } from '../base-images/catalogue.ts';
+import { catalogue, findEntry, recipeHash, withTag } from '../base-images/catalogue.ts';
 import { parseManifest, type StoredImage, type StoreManifest } from '../base-images/manifest.ts';
 import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
@@ -12,11 +11,12 @@ import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/en
 import { BallastError, type ErrorCode } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
-import { readHostSystem } from './host-system.ts';
+import { freeBytes, readHostSystem } from './host-system.ts';
 import { packFiles } from './prepare-sandbox-image.ts';
+import { StoreRecord } from './store-record.ts';
 
 /** Changes when the layout inside the volume changes in another way than seal-store says. */
-const layoutVersion = 3;
+const layoutVersion = 4;
 /** Writes the layout; a change of anything else in the sandbox image leaves a store as good as it was. */
 const sealStore = new URL('../sandbox-image/rootfs/usr/local/lib/ballast/seal-store', import.meta.url);
 const storeDir = '/var/lib/ballast/store';
@@ -24,6 +24,7 @@ const gibibyte = 1024 ** 3;
 const otherSetupPollMs = 1000;
 const startingMs = 10_000;
 const seedLabel = 'ballast.seed';
+const unknownImageMegabytes = 500;
 const extraCaDir = '/home/learner/extra-ca';
 
 /** Failures that the images obtained so far have no part in: they are kept for the next set-up. */
@@ -38,15 +39,22 @@ const resumable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'config_invalid',
 ]);
 
+/** The store as sandboxes use it. What is in it may grow while a server runs: it is read again when asked. */
 export interface PreparedStore {
   readonly volume: string;
   readonly images: readonly StoredImage[];
+  /** Grows with each addition of images. */
+  readonly revision: number;
+  /** What all images take of the disk. */
+  readonly diskBytes: number;
+  /** References that were obtained just now. */
+  readonly obtained: readonly string[];
 }
 
 export interface PrepareStoreOptions {
   /** Reference of the sandbox image. */
   readonly image: string;
-  /** Base images that the labs use. */
+  /** Base images that must be in it. */
   readonly refs: readonly string[];
   /** Server id, for the label ballast.host. */
   readonly host: string;
@@ -64,27 +72,27 @@ async function readExtraCa(config: Config): Promise<string> {
 }
 
 /** Settings that change where images come from: with another mirror, what could not be pulled is tried again. */
-function originSettings(refs: readonly string[], { images, registries }: Config): readonly unknown[] {
+function originSettings({ images, registries }: Config): readonly unknown[] {
   const mirrors = Object.entries(registries)
-    .filter(([registry]) => refs.some((ref) => registryOf(ref) === registry))
     .map(([registry, { mirror, insecure }]) => [registry, mirror, insecure])
     .sort();
   return images === 'auto' && mirrors.length === 0 ? [] : [images, mirrors];
 }
 
-/** Everything that decides what is in the store, as sixteen hex digits. */
-async function contentHash(refs: readonly string[], extraCa: string, config: Config): Promise<string> {
-  const hash = createHash('sha256').update(
-    JSON.stringify([layoutVersion, refs, extraCa, ...originSettings(refs, config)]),
-  );
+/**
+ * Everything that decides how the images of a store are made, as sixteen hex digits. Which of them are there is no part
+ * of it: more can be added at any time.
+ */
+async function contentHash(extraCa: string, config: Config): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([layoutVersion, extraCa, ...originSettings(config)]));
   hash.update(await readFile(sealStore));
-  const folders = catalogue.flatMap(({ ref, equivalent }) =>
-    refs.includes(ref) && equivalent.kind === 'dockerfile' ? [equivalent.folder] : [],
-  );
-  for (const folder of [...new Set(folders)].sort()) {
-    for (const [name, content] of await contextFiles(folder)) hash.update(`${folder}/${name}\0`).update(content);
-  }
+  for (const entry of catalogue) hash.update(`${entry.ref} ${await recipeHash(entry)}\n`);
   return hash.digest('hex').slice(0, 16);
+}
+
+/** What obtaining images may take of the disk, in bytes: an upper bound. For those in no catalogue, a guess. */
+export function neededBytes(refs: readonly string[]): number {
+  return refs.reduce((sum, ref) => sum + (findEntry(ref)?.diskMegabytes ?? unknownImageMegabytes), 0) * 1e6;
 }
 
 /** One preparation of one store; its methods share what they all need. */
@@ -94,7 +102,9 @@ class StorePreparation {
   readonly #refs: readonly string[];
   readonly #extraCa: string;
   readonly #hash: string;
+  readonly #record: StoreRecord;
   readonly volume: string;
+  obtained: readonly string[] = [];
 
   constructor(
     engine: Engine,
@@ -107,10 +117,7 @@ class StorePreparation {
     this.#extraCa = content.extraCa;
     this.#hash = content.hash;
     this.volume = `ballast-store-${content.hash}`;
-  }
-
-  get #cacheFile(): string {
-    return join(this.#options.config.home, 'stores', `${this.volume}.json`);
+    this.#record = new StoreRecord(options.config.home, this.volume);
   }
 
   async #startSeeder(network: SandboxSpec['network'], storeVolume = this.volume): Promise<string> {
@@ -158,16 +165,25 @@ class StorePreparation {
     }
   }
 
-  /** Find the store, or make it. */
-  async obtain(): Promise<StoreManifest> {
+  #missing(manifest: StoreManifest | null): readonly string[] {
+    return this.#refs.filter((ref) => manifest?.images.some((image) => image.ref === ref) !== true);
+  }
+
+  /** Find the store and what it lacks, or make it. */
+  async obtain(): Promise<StoreRecord> {
     for (;;) {
+      const remembered = await this.#remembered();
+      if (remembered !== null && this.#missing(remembered).length === 0) return this.#record;
       await this.#settleOthers();
       try {
         const found = await this.#find();
-        if (found !== null) return found;
-        const made = await this.#seed();
-        await this.#removeOlder();
-        return made;
+        const missing = this.#missing(found);
+        if (found === null || missing.length > 0) {
+          await this.#assertRoom(missing);
+          await this.#seed(found);
+          this.obtained = missing;
+        }
+        return this.#record;
       } catch (error) {
         // Two set-ups that began in the same moment: the engine let one of them have the seeder.
         if ((await this.#seeders()).active.length === 0) throw error;
@@ -200,6 +216,13 @@ class StorePreparation {
     }
   }
 
+  /** What was known of the volume before, if it is still the same one. */
+  async #remembered(): Promise<StoreManifest | null> {
+    const labels = await this.#engine.volumeLabels(this.volume);
+    const manifest = this.#record.read();
+    return manifest !== null && labels !== null && manifest.seed === labels[seedLabel] ? manifest : null;
+  }
+
   /** What a whole store says of itself; null when there is none. Waits for another set-up. */
   async find(): Promise<StoreManifest | null> {
     await this.#settleOthers();
@@ -210,8 +233,6 @@ class StorePreparation {
   async #find(): Promise<StoreManifest | null> {
     const labels = await this.#engine.volumeLabels(this.volume);
     if (labels === null) return null;
-    const cached = parseManifest(await readFile(this.#cacheFile, 'utf8').catch(() => ''));
-    if (cached !== null && cached.seed === labels[seedLabel]) return cached;
     this.#options.progress({ text: 'Reading the base-image store' });
     const id = await this.#openLeft();
     if (id === null) return null;
@@ -219,22 +240,30 @@ class StorePreparation {
       const { stdout } = await new Seeder(this.#engine, id).try(['/bin/cat', `${storeDir}/manifest.json`]);
       const manifest = parseManifest(stdout);
       if (manifest === null || manifest.seed !== labels[seedLabel]) return null;
-      await this.#remember(manifest);
+      this.#record.write(manifest);
       return manifest;
     } finally {
       await this.#engine.removeSandbox(id);
     }
   }
 
-  /** Stores of earlier versions that this server made go, unless a sandbox still uses them: the engine refuses then. */
-  async #removeOlder(): Promise<void> {
-    const ours = await this.#engine.listVolumes({ 'ballast.kind': 'store', 'ballast.host': this.#options.host });
-    for (const name of ours) if (name !== this.volume) await this.#engine.removeVolume(name).catch(() => undefined);
-  }
-
-  async #remember(manifest: StoreManifest): Promise<void> {
-    await mkdir(join(this.#cacheFile, '..'), { recursive: true });
-    await writeFile(this.#cacheFile, `${JSON.stringify(manifest, null, 2)}\n`);
+  /** Told before minutes of pulling, not in the middle of it. */
+  async #assertRoom(missing: readonly string[]): Promise<void> {
+    const { rootDir } = await this.#engine.info();
+    // Where the engine is another machine's, nothing here tells.
+    const room = await this.#engine.diskRoom();
+    const free = room?.freeBytes ?? (await freeBytes(rootDir).catch(() => Infinity));
+    const need = neededBytes(missing);
+    const inGigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+    if (free < need) {
+      throw new BallastError('disk_full', {
+        message: `The base images may take ${inGigabytes(need)}; ${inGigabytes(free)} are free for ${rootDir}.`,
+        hint: 'Free some space ("docker system df" shows what the engine uses), or leave out a track.',
+      });
+    }
+    this.#options.progress({
+      text: `${String(missing.length)} images, at most ${inGigabytes(need)} of disk (${inGigabytes(free)} are free)`,
+    });
   }
 
   /** The volume to fill: one that an earlier set-up left half-filled, or a new one. */
@@ -248,8 +277,11 @@ class StorePreparation {
     return seed;
   }
 
-  /** Fill the volume. Until its manifest is written, nobody takes it for a store. */
-  async #seed(): Promise<StoreManifest> {
+  /**
+   * Fill the volume, or add to it: until the manifest is written, nobody sees what is new, and sandboxes go on with
+   * what there was.
+   */
+  async #seed(before: StoreManifest | null): Promise<void> {
     const engine = this.#engine;
     const { config, progress } = this.#options;
     const seed = await this.#openVolume();
@@ -259,8 +291,10 @@ class StorePreparation {
       const seeder = new Seeder(engine, id);
       await seeder.holdLease();
       await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
-      const images = await obtainImages(seeder, {
+      const { images, diskBytes } = await obtainImages(seeder, {
         refs: this.#refs,
+        known: before?.images ?? [],
+        architecture: (await engine.info()).architecture,
         registries: config.registries,
         policy: config.images,
         extraCa: this.#extraCa,
@@ -275,14 +309,15 @@ class StorePreparation {
           }),
       });
       await seeder.run(['/usr/local/lib/ballast/seal-store'], { env: { BALLAST_DATA_ROOT: `${storeDir}/docker` } });
-      const manifest: StoreManifest = { version: 1, seed, images };
+      const revision = (before?.revision ?? 0) + 1;
+      const manifest: StoreManifest = { version: 2, seed, revision, diskBytes, images: [...images] };
       await this.#writeFile(seeder, `${storeDir}/manifest.json`, JSON.stringify(manifest));
-      await this.#remember(manifest);
-      return manifest;
+      this.#record.write(manifest);
     } catch (error) {
       if (id !== undefined) await engine.removeSandbox(id).catch(() => undefined);
-      // Where the engine or a build failed, what is in the volume may be the reason; the next set-up begins anew.
-      if (!(error instanceof BallastError && resumable.has(error.code)))
+      // Where the engine or a build failed, what is in the volume may be the reason; the next set-up begins anew. But
+      // not where sandboxes use it.
+      if (before === null && !(error instanceof BallastError && resumable.has(error.code)))
         await engine.removeVolume(this.volume).catch(() => undefined);
       throw error;
     } finally {
@@ -297,17 +332,30 @@ class StorePreparation {
 }
 
 /**
- * Have the volume with every base image, ready to be mounted by sandboxes. Filled once for each content of the
- * catalogue; found again in an instant.
- * @throws BallastError setup_failed, images_missing, disk_full, sandbox_failed and the like.
+ * Have the volume with the base images, ready to be mounted by sandboxes. What is there is found again in an instant;
+ * what is not is added, while sandboxes go on.
+ * @throws BallastError setup_failed, images_missing, disk_full, registry_*, sandbox_failed and the like.
  */
 export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
   const refs = [...new Set(options.refs.map(withTag))];
   const extraCa = await readExtraCa(options.config);
-  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
+  const hash = await contentHash(extraCa, options.config);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
-  const manifest = await preparation.obtain();
-  return { volume: preparation.volume, images: manifest.images };
+  const record = await preparation.obtain();
+  const { volume, obtained } = preparation;
+  return {
+    volume,
+    obtained,
+    get images() {
+      return record.read()?.images ?? [];
+    },
+    get revision() {
+      return record.read()?.revision ?? 0;
+    },
+    get diskBytes() {
+      return record.read()?.diskBytes ?? 0;
+    },
+  };
 }
 
 /** The place of a store: whether or not it is there. */
@@ -321,18 +369,16 @@ export interface StorePlace {
  * Look for the store that `prepareStore` would prepare, without making it.
  * @throws BallastError of the engine
  */
-export async function findStore(engine: Engine, options: PrepareStoreOptions): Promise<StorePlace> {
-  const refs = [...new Set(options.refs.map(withTag))];
+export async function findStore(engine: Engine, options: Omit<PrepareStoreOptions, 'refs'>): Promise<StorePlace> {
   const extraCa = await readExtraCa(options.config);
-  const hash = await contentHash(refs.toSorted(), extraCa, options.config);
-  const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
+  const hash = await contentHash(extraCa, options.config);
+  const preparation = new StorePreparation(engine, { ...options, refs: [] }, { refs: [], extraCa, hash });
   return { volume: preparation.volume, manifest: await preparation.find() };
 }
 
 /** Hash of what in the project decides what is in a store; settings of this machine (mirrors, authorities) left out. */
-export async function storeRecipe(refs: readonly string[], config: Config): Promise<string> {
-  const refsOnce = [...new Set(refs.map(withTag))].sort();
-  return contentHash(refsOnce, '', { ...config, images: 'auto', registries: {} });
+export async function storeRecipe(config: Config): Promise<string> {
+  return contentHash('', { ...config, images: 'auto', registries: {} });
 }
 
 /** Labels of a store's volume. @param seed as in its manifest */

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { buildSite } from './build-site.ts';
+import { describeStore, imageTable, inWords } from './describe-store.ts';
 import { freeBytes, type HostSystem } from './host-system.ts';
 import { ensureEngine } from './install-engine.ts';
 import { prepareSandboxImage } from './prepare-sandbox-image.ts';
@@ -25,26 +26,14 @@ export interface PrepareOptions {
   readonly host: HostSystem;
   readonly hostId: string;
   readonly connect: () => Promise<Engine>;
-  /** Base images that the labs use. */
+  /** Base images that must be there. */
   readonly refs: readonly string[];
   readonly withSite: boolean;
 }
 
 const gigabyte = 1e9;
-/** Sandbox image, base-image store and what building them takes for a while; measured 2.6 GB. */
-const neededBytes = 4 * gigabyte;
-
-const inGigabytes = (bytes: number): string => `${(bytes / gigabyte).toFixed(1)} GB`;
-
-/** "6 (1.2 GB) ready", and how many are not the official ones, with the reason. */
-export function describeStore(images: PreparedStore['images']): string {
-  const bytes = images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const ready = `${String(images.length)} (${inGigabytes(bytes)}) ready`;
-  const equivalents = images.filter(({ origin }) => origin === 'equivalent');
-  if (equivalents.length === 0) return ready;
-  const reasons = [...new Set(equivalents.flatMap(({ note }) => note ?? []))].join('; ');
-  return `${ready}, ${String(equivalents.length)} of them built from Debian packages${reasons === '' ? '' : `: ${reasons}`}`;
-}
+/** Sandbox image, and what building it takes for a while. */
+const neededBytes = 2 * gigabyte;
 
 /** Where the engine keeps its data, if that is on this machine; else our own folder. */
 async function assertDisk(engine: Engine, config: Config): Promise<void> {
@@ -53,7 +42,7 @@ async function assertDisk(engine: Engine, config: Config): Promise<void> {
     const free = await freeBytes(folder).catch(() => Infinity);
     if (free < neededBytes) {
       throw new BallastError('disk_full', {
-        message: `Only ${inGigabytes(free)} are free for ${folder}; set-up needs ${inGigabytes(neededBytes)}.`,
+        message: `Only ${inWords(free)} are free for ${folder}; set-up needs ${inWords(neededBytes)}.`,
         hint: 'Free some space ("docker system df" shows what the engine uses), then try again.',
       });
     }
@@ -104,7 +93,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
       run: async (progress) => {
         const made = await prepareStore(need(engine), { image: need(image), refs, host: hostId, config, progress });
         store = made;
-        return describeStore(made.images);
+        return describeStore(made);
       },
     },
   ];
@@ -119,5 +108,9 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     });
   }
   await runStages(stages);
+  const { images, obtained } = need(store);
+  // To where progress goes: results have standard output.
+  if (obtained.length > 0)
+    process.stderr.write(`\nObtained:\n${imageTable(images.filter(({ ref }) => obtained.includes(ref)))}`);
   return { engine: need(engine), image: need(image), store: need(store), siteDir };
 }

@@ -49,7 +49,7 @@ export function plotStarts({ starts }: BenchResults): string {
     { name: 'Docker-in-Docker, images from a tar', of: starts.tar, kind: 'rival' },
     { name: 'Docker-in-Docker, images from a registry', of: starts.registry, kind: 'rival' },
   ].flatMap(({ of, ...rest }) => (of === null ? [] : [{ ...rest, of }]));
-  const [left, right, top, step] = [280, width - 70, 56, 40];
+  const [left, right, top, step] = [300, width - 70, 56, 40];
   const bottom = top + bars.length * step;
   const scale = logScale(
     bars.flatMap(({ of }) => [of.min, of.max]),
@@ -61,7 +61,7 @@ export function plotStarts({ starts }: BenchResults): string {
       const x = scale.at(tick).toFixed(1);
       return [
         `<line class="grid" x1="${x}" x2="${x}" y1="${String(top - 10)}" y2="${String(bottom)}"/>`,
-        `<text class="small" x="${x}" y="${String(bottom + 18)}" text-anchor="middle">${formatMs(tick).replace('.0', '').replace('.00', '')}</text>`,
+        `<text class="small" x="${x}" y="${String(bottom + 18)}" text-anchor="middle">${tick < 1000 ? `${String(tick)} ms` : `${String(tick / 1000)} s`}</text>`,
       ];
     }),
     ...bars.flatMap(({ name, of, kind }, index) => {

@@ -18,7 +18,9 @@ interface WettySocket {
   emit(event: string, data: unknown): void;
   close(): void;
 }
-const socketModule = z.object({ io: z.custom<(url: string, options: object) => WettySocket>() });
+const socketModule = z.custom<{ readonly io: (url: string, options: object) => WettySocket }>(
+  (value) => typeof value === 'function' && 'io' in value,
+);
 
 /** A wetty that gives everybody who comes a shell in one container. */
 export interface Wetty extends AsyncDisposable {
@@ -49,7 +51,18 @@ export async function startWetty(folder: string, containerId: string): Promise<W
   const port = await freePort();
   const command = `docker exec -it -u learner -w /home/learner -e TERM=xterm-256color ${containerId} /bin/bash`;
   const main = join(folder, 'node_modules/wetty/build/main.js');
-  const options = ['--port', String(port), '--host', '127.0.0.1', '--ssh-host', 'localhost', '--command', command];
+  const options = [
+    '--port',
+    String(port),
+    '--host',
+    '127.0.0.1',
+    '--base',
+    '/wetty/',
+    '--ssh-host',
+    'localhost',
+    '--command',
+    command,
+  ];
   const child = spawn(process.execPath, [main, ...options], {
     stdio: 'ignore',
     env: { ...process.env, NODE_ENV: 'production' },

@@ -285,10 +285,11 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
 
     it('tell what they use of processors, processes and memory', async () => {
       const before = await engine.resourceUse(id);
-      const burn = 'end=$((SECONDS + 1)); while [ $SECONDS -le $end ]; do :; done';
+      // So much work, and not so much time: another program may have the processor.
+      const burn = 'for ((i = 0; i < 500000; i++)); do :; done';
       expect(await run({ argv: ['/bin/bash', '-c', burn], user: 'learner' })).toMatchObject({ code: 0 });
       const after = await engine.resourceUse(id);
-      expect(after.cpuMs).toBeGreaterThan(before.cpuMs + 200);
+      expect(after.cpuMs).toBeGreaterThan(before.cpuMs + 100);
       expect(after.processes).toBeGreaterThan(0);
       expect(after.processLimit).toBe(specOf('x').limits.pids);
     });

@@ -32,7 +32,7 @@ export async function makeKit(
     architecture: 'amd64',
     dependencies: installedFor(),
     sandboxImage: 'ballast/sandbox:test',
-    store: { recipe: 'abc', manifest: { version: 1, seed: 'x', images: [] } },
+    store: { recipe: 'abc', manifest: { version: 2, seed: 'x', revision: 1, diskBytes: 0, images: [] } },
     site: hex('site'),
     parts,
     ...further,

@@ -186,6 +186,8 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     });
     const wrong = obtainImages(seeder, {
       refs: ['debian:trixie-slim'],
+      known: [],
+      architecture: 'amd64',
       registries: registries({ auth: { username: registry.username, passwordFile: wrongFile } }),
       policy: 'auto',
       extraCa: '',
@@ -240,6 +242,8 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     writeFileSync(rootfs, Buffer.concat((await packFiles([file]).toArray()) as Buffer[]));
     const options = {
       refs: ['debian:trixie-slim', refOf('a')],
+      known: [],
+      architecture: 'amd64',
       registries: registries(),
       extraCa: '',
       pack: packFiles,
@@ -251,7 +255,7 @@ describe.skipIf('missing' in server)('images from a registry', () => {
       message: expect.stringContaining(`${proxy.host} does not have debian:trixie-slim`) as string,
     });
     await seeder.run(['/usr/bin/docker', 'rmi', refOf('a')]);
-    expect(await obtainImages(seeder, { ...options, policy: 'auto' })).toMatchObject([
+    expect((await obtainImages(seeder, { ...options, policy: 'auto' })).images).toMatchObject([
       {
         ref: 'debian:trixie-slim',
         origin: 'equivalent',

@@ -15,8 +15,17 @@ const addr = ":8080"
 func main() {
 	backend := flag.String("backend", "https://backend:8443/", "what /backend asks")
 	check := flag.Bool("check", false, "ask the running service whether it is well, and exit with 0 or 1")
+	once := flag.String("fetch", "", "ask this address once, print what it answers, and exit")
 	flag.Parse()
 
+	if *once != "" {
+		text, err := fetch(*once)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(text)
+		return
+	}
 	if *check {
 		if err := checkHealth("http://127.0.0.1" + addr + "/healthz"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
