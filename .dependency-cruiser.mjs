@@ -70,6 +70,12 @@ export default {
       to: { path: '^sandbox-server/(http|ws|cli|app|main|grading)' },
     },
     {
+      name: 'gateway-takes-no-server',
+      severity: 'error',
+      from: { path: '^sandbox-server/gateway', pathNot: tests },
+      to: { path: '^sandbox-server/(http|ws|sessions|store|setup|cli|app|main|checks|images|labs|grading)' },
+    },
+    {
       name: 'setup-takes-no-server',
       severity: 'error',
       from: { path: '^sandbox-server/setup', pathNot: tests },

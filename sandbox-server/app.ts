@@ -14,6 +14,7 @@ import type { Logger } from 'pino';
 import { createSandboxImages, type RunChecksOptions } from './checks/index.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engines/engine.ts';
+import type { Gateway } from './gateway/index.ts';
 import { toClientError } from './http/errors.ts';
 import { fileRoutes } from './http/file-routes.ts';
 import { generalRoutes } from './http/general-routes.ts';
@@ -45,6 +46,8 @@ import { handleUpgrades } from './ws/upgrade.ts';
 export interface AppDependencies {
   readonly config: Config;
   readonly engine: Engine;
+  /** The way to package registries. Whoever made it closes it after the server. */
+  readonly gateway: Gateway;
   /** What set-up made: the sandbox image's reference and the store of base images. */
   readonly prepared: {
     readonly image: string;
@@ -70,7 +73,7 @@ export interface AppDependencies {
  * @throws BallastError when the engine does not answer
  */
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { config, engine, prepared, labs, logger } = dependencies;
+  const { config, engine, gateway, prepared, labs, logger } = dependencies;
   // Set-up may add to them while the server runs.
   const baseImages = (): readonly BaseImage[] => prepared.store.images;
   const { rootDir: dataDir } = await engine.info();
@@ -132,6 +135,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const manager = new SessionManager({
     config,
     engine,
+    gateway,
     store: createSessionStore(database),
     savedFiles: { store: createSavedFilesStore(database), folder: join(config.home, 'saved-files') },
     dataDir,
@@ -214,6 +218,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     kinds: dependencies.kinds,
     grader: {
       engine,
+      gateway,
       image: prepared.image,
       storeVolume: prepared.store.volume,
       hostId: dependencies.hostId,

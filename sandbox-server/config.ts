@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { imagesPolicy, registriesSchema } from './base-images/registry-settings.ts';
+import { gatewaySchema } from './gateway/settings.ts';
 import { BallastError } from './protocol/index.ts';
 
 const mebibyte = 1024 * 1024;
@@ -24,6 +25,8 @@ export const configSchema = z.strictObject({
   images: imagesPolicy,
   /** Mirrors of image registries and credentials for them. */
   registries: registriesSchema,
+  /** The way to package registries, for labs with `network: packages`. */
+  gateway: gatewaySchema,
   grading: z
     .strictObject({
       /** Secret that POST /api/grade asks for; without one, it grades nothing. */
@@ -139,6 +142,7 @@ const environmentNames: Readonly<Record<string, readonly string[]>> = {
   BALLAST_LOG_LEVEL: ['logLevel'],
   BALLAST_EXTRA_CA: ['extraCa'],
   BALLAST_IMAGES: ['images'],
+  BALLAST_GATEWAY: ['gateway', 'enabled'],
   BALLAST_REGISTRY_MIRROR: ['registries', 'docker.io', 'mirror'],
   BALLAST_GRADER_TOKEN: ['grading', 'token'],
   BALLAST_GRADING_JOBS: ['grading', 'jobs'],

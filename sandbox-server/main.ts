@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { buildApp } from './app.ts';
 import { checkKinds } from './checks/kinds/index.ts';
 import type { Config } from './config.ts';
+import { createGateway } from './gateway/index.ts';
 import type { Lab } from './labs/index.ts';
 import { createLogger } from './observability/logger.ts';
 import type { Prepared } from './setup/prepare.ts';
@@ -48,9 +49,13 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
   );
   const { engine, image, store, siteDir } = prepared;
   const stopped = stopSignal();
+  const gateway = createGateway(config, logger);
+  // Asking the package clients takes seconds: not while the first learner waits.
+  if ([...labs.values()].some(({ network }) => network === 'packages')) gateway.prepare();
   const app = await buildApp({
     config,
     engine,
+    gateway,
     prepared: { image, store },
     labs,
     kinds: checkKinds(),
@@ -74,5 +79,6 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
   const signal = await stopped;
   process.stdout.write(`\nStopping (${signal}) …\n`);
   await app.close();
+  await gateway.close();
   process.stdout.write('Stopped. Running sandboxes are kept for the next start.\n');
 }

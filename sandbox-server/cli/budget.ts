@@ -1,14 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { plainText } from '../checks/plain-text.ts';
-import { connectDocker } from '../engines/docker/connect.ts';
 import { createArchiveImageReader } from '../images/archive-image-reader.ts';
-import type { ImageSource } from '../images/archive-image-reader.ts';
 import { judgeBudget, parseBaseline, toBaseline } from '../images/size-budget.ts';
 import type { BudgetReport, Growth } from '../images/size-budget.ts';
 import { formatBytes } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
+import { imageSourceOf } from './image-source.ts';
 import { report } from './report.ts';
 
 /** As those of `grade`: within the budget, past it, usage, could not tell. */
@@ -26,7 +23,7 @@ export interface BudgetOptions {
 /** `ballast budget IMAGE`: whether an image has grown more than it may over its baseline; sets the exit status. */
 export async function budget(image: string, options: BudgetOptions): Promise<void> {
   try {
-    const now = toBaseline(await createArchiveImageReader(await sourceOf(image)).read(image));
+    const now = toBaseline(await createArchiveImageReader(await imageSourceOf(image)).read(image));
     if (options.update === true) {
       await writeWhole(options.baseline, `${JSON.stringify(now, null, 2)}\n`);
       process.stdout.write(`${options.baseline} now says ${formatBytes(now.sizeBytes)}.\n`);
@@ -41,29 +38,6 @@ export async function budget(image: string, options: BudgetOptions): Promise<voi
     const usage = error instanceof BallastError && usageCodes.has(error.code);
     process.exitCode = usage ? statuses.usage : statuses.failed;
   }
-}
-
-/** An archive of `docker save`, or an image of the engine; no sandbox is needed for either. */
-async function sourceOf(image: string): Promise<ImageSource> {
-  const file = await stat(image).catch(() => null);
-  const once = (open: () => Readable): ImageSource => ({
-    resolve: () => Promise.resolve({ id: image }),
-    save: () => Promise.resolve(open()),
-  });
-  if (image === '-') return once(() => process.stdin);
-  if (file?.isFile() === true) return once(() => createReadStream(image));
-  const engine = await connectDocker(process.env);
-  return {
-    resolve: async (ref) => {
-      const found = await engine.findImage(ref);
-      if (found !== null) return { id: found.id };
-      throw new BallastError('image_not_found', {
-        message: `There is no image "${ref}" in the Docker Engine, and no such file.`,
-        hint: 'Build it first, or name an archive that "docker save" wrote.',
-      });
-    },
-    save: (id) => engine.saveImage(id),
-  };
 }
 
 async function readBaseline(file: string): Promise<string> {

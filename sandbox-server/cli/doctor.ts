@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import pc from 'picocolors';
 import { checkKinds } from '../checks/kinds/index.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig, type Config } from '../config.ts';
+import { createGateway } from '../gateway/index.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { loadLabs } from '../labs/index.ts';
 import { examine, type Finding } from '../setup/examine.ts';
+import { createLogger } from '../observability/logger.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
 import { projectRoot } from './project.ts';
@@ -16,6 +18,28 @@ function print(findings: readonly Finding[]): void {
   for (const { title, status, detail, hint } of findings) {
     process.stdout.write(`${marks[status]}  ${title.padEnd(width)}  ${detail}\n`);
     if (hint !== undefined && status !== 'ok') process.stdout.write(`${' '.repeat(width + 8)}${pc.dim(hint)}\n`);
+  }
+}
+
+/** What labs with packages could fetch from. */
+async function examineGateway(config: Config): Promise<readonly Finding[]> {
+  const title = 'Package registry';
+  if (!config.gateway.enabled) return [{ title, status: 'ok', detail: 'the package gateway is switched off' }];
+  const gateway = createGateway(config, createLogger('silent', process.stderr));
+  try {
+    const probed = await gateway.probe();
+    if (probed.length === 0) {
+      const hint = 'Labs that fetch packages need one: "gateway.allow" in ballast.yaml.';
+      return [{ title, status: 'warn', detail: 'no package client here names one', hint }];
+    }
+    return probed.map(({ registry: { host, port, from }, failure }): Finding => {
+      const place = `${host}${port === null ? '' : `:${String(port)}`} (${from})`;
+      if (failure === null) return { title, status: 'ok', detail: `${place} answers` };
+      const hint = 'Labs that fetch its packages will not work now; all others do.';
+      return { title, status: 'warn', detail: `${place}: ${failure}`, hint };
+    });
+  } finally {
+    await gateway.close();
   }
 }
 
@@ -51,7 +75,7 @@ export async function doctor(): Promise<void> {
       ];
     },
   });
-  print(findings);
+  print([...findings, ...(await examineGateway(config))]);
   const bad = findings.filter(({ status }) => status === 'bad').length;
   process.stdout.write(
     bad === 0 ? '\nNothing is wrong.\n' : `\n${String(bad)} thing${bad === 1 ? ' is' : 's are'} wrong.\n`,

@@ -5,6 +5,7 @@ import { byteSize, duration } from '../labs/quantities.ts';
 import { bench } from './bench.ts';
 import { budget } from './budget.ts';
 import { ballastVersion } from './project.ts';
+import { cves } from './cves.ts';
 import { doctor } from './doctor.ts';
 import { engineStop } from './engine.ts';
 import { grade } from './grade.ts';
@@ -124,6 +125,15 @@ program
   .option('--quick', 'a short run, for a first impression')
   .option('--out <folder>', 'where to write the figures; docs/ without')
   .action(bench);
+program
+  .command('cves')
+  .description(
+    "count the CVEs that Debian's updates would fix in an image; exit status 0 counted, 2 usage, 3 could not tell",
+  )
+  .argument('<image>', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+  .option('--out <file>', 'write the measurement to a file, as JSON; commit it where a lesson quotes it')
+  .action(cves);
 program
   .command('engine')
   .description('the Docker Engine that set-up started')

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { loadConfig, type Config } from '../config.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { checkKinds } from '../checks/kinds/index.ts';
+import { createGateway } from '../gateway/index.ts';
 import type { GraderOptions } from '../grading/index.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
+import { createLogger } from '../observability/logger.ts';
 import { reapEnded } from '../sessions/reap-ended.ts';
 import { readChosenImages, wantedImages } from '../setup/chosen-images.ts';
 import { readHostId } from '../setup/host-id.ts';
@@ -65,6 +67,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     image: prepared.image,
     storeVolume: prepared.store.volume,
     hostId,
+    gateway: createGateway(config, createLogger(config.logLevel, process.stderr)),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
     signal: interruption(),

@@ -3,6 +3,7 @@ import { createEngineShell } from '../checks/engine-shell.ts';
 import { createSandboxImages } from '../checks/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
 import type { Engine, Progress, ResourceUse, SandboxLimits } from '../engines/engine.ts';
+import type { Gateway } from '../gateway/index.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { LabResult } from '../protocol/index.ts';
@@ -31,6 +32,8 @@ export interface GraderOptions {
   };
   /** Longest wait for the sandbox to become ready, in ms. */
   readonly startTimeoutMs: number;
+  /** The way out, for labs that have one. */
+  readonly gateway: Gateway;
   readonly onStage?: Progress;
   /** Told at the end what the sandbox used. */
   readonly onUse?: (use: ResourceUse) => void;
@@ -84,6 +87,10 @@ export async function withCleanRoom<Result>(
     },
   );
   try {
+    if (lab.network === 'packages' && options.gateway.enabled) {
+      // What is refused stands in the output of the build that wanted it.
+      await options.gateway.open(engine, id, { name: session, onRefused: () => undefined });
+    }
     const shell = createEngineShell(engine, id);
     const labDir = `/home/learner/${lab.id}`;
     const tidy = createTidier(shell, signal);

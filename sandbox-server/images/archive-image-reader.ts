@@ -181,7 +181,7 @@ function findings(
 
 type Contents = Omit<ImageContents, 'id' | 'ref'>;
 
-const textPaths = ['etc/passwd', 'etc/group'];
+const textPaths = ['etc/passwd', 'etc/group', 'etc/os-release'];
 
 function assemble(layout: Layout, parsed: readonly ParsedLayer[]): Contents {
   const merged = mergeLayers(parsed);

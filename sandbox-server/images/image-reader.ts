@@ -76,7 +76,7 @@ export interface ImageContents {
   readonly history: readonly HistoryStep[];
   /** The file system as a container sees it: path to its entry and the index of the layer it comes from. */
   readonly merged: ReadonlyMap<string, { readonly entry: LayerEntry; readonly layer: number }>;
-  /** Text of small well-known files in the merged view: etc/passwd, etc/group. */
+  /** Text of small well-known files in the merged view: etc/passwd, etc/group, etc/os-release. */
   readonly text: ReadonlyMap<string, string>;
   /** Packages that a container sees; those of each layer are with the layer. */
   readonly packages: readonly ImagePackage[];

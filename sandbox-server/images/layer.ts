@@ -32,8 +32,8 @@ export interface LayerMatch {
   readonly path: string;
 }
 
-/** Files whose text is kept: who is who in the image. */
-const textFiles: ReadonlySet<string> = new Set(['etc/passwd', 'etc/group']);
+/** Files whose text is kept: who is who in the image, and of what distribution it is. */
+const textFiles: ReadonlySet<string> = new Set(['etc/passwd', 'etc/group', 'etc/os-release', 'usr/lib/os-release']);
 
 const whiteoutPrefix = '.wh.';
 const opaqueMarker = '.wh..wh..opq';

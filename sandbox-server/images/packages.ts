@@ -5,6 +5,8 @@ export interface ImagePackage {
   readonly system: 'dpkg' | 'apk' | 'go' | 'python' | 'npm';
   readonly name: string;
   readonly version: string;
+  /** Source package that it was built from, where the package system tells: dpkg does. */
+  readonly source?: { readonly name: string; readonly version: string };
   /** File that says so, without a leading slash. */
   readonly path: string;
 }
@@ -52,7 +54,13 @@ function parseDpkg(text: string, path: string): ImagePackage[] {
     const status = fields.get('Status');
     // Distroless images write no status; dpkg keeps an entry for what was removed but for its configuration.
     if (name === undefined || (status !== undefined && !status.endsWith(' installed'))) return [];
-    return [{ system: 'dpkg' as const, name, version: fields.get('Version') ?? '', path }];
+    const version = fields.get('Version') ?? '';
+    const [, source, sourceVersion] = /^(\S+)(?: \(([^)]+)\))?$/.exec(fields.get('Source') ?? '') ?? [];
+    const known = { system: 'dpkg' as const, name, version, path };
+    // A rebuild's "+b1" is of the binary alone.
+    return source === undefined
+      ? [known]
+      : [{ ...known, source: { name: source, version: sourceVersion ?? version.replace(/\+b\d+$/, '') } }];
   });
 }
 

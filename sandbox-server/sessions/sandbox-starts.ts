@@ -27,6 +27,8 @@ export interface SandboxStartsOptions {
   readonly atOnce: number;
   /** Writes the session down. @throws BallastError disk_full */
   readonly save: (session: Session) => void;
+  /** Lets the sandbox reach what its lab may reach. */
+  readonly connect: (session: Session, sandboxId: string) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -124,7 +126,7 @@ export class SandboxStarts {
       session.berth = claimed.berth;
       // Before the first of the learner's files is in it: after a crash it must be found as theirs.
       save(session);
-      await this.#giveFiles(session, claimed.id, signal, claimed.unpacker);
+      await this.#fitOut(session, claimed.id, signal, claimed.unpacker);
       session.spareView = claimed.view;
     } catch (error) {
       claimed.view.destroy();
@@ -135,7 +137,7 @@ export class SandboxStarts {
 
   #cold(session: Session, options: LaunchOptions, signal: AbortSignal): Promise<string> {
     const { engine, settings, logger } = this.#options;
-    const giveFiles = (id: string): Promise<void> => this.#giveFiles(session, id, signal);
+    const giveFiles = (id: string): Promise<void> => this.#fitOut(session, id, signal);
     const launch = (): Promise<string> => launchSandbox(engine, session, settings, { ...options, signal, giveFiles });
     if (!options.keepData) return launch();
     // There is a learner's work: when the engine of the host is restarted, the sandbox comes back with it.
@@ -144,6 +146,10 @@ export class SandboxStarts {
       session.become({ kind: 'starting', stage: 'Waiting for the Docker Engine of the workshop', progress: 0 });
     };
     return outlastEngine(engine, launch, { signal, onWait });
+  }
+
+  async #fitOut(session: Session, id: string, signal: AbortSignal, waiting?: Unpacker): Promise<void> {
+    await Promise.all([this.#options.connect(session, id), this.#giveFiles(session, id, signal, waiting)]);
   }
 
   /** The files that were kept when the last session ended; else those of the lab. */

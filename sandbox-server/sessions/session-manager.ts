@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
+import type { Gateway } from '../gateway/index.ts';
 import type { Lab } from '../labs/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
 import type { ImageReader } from '../images/image-reader.ts';
@@ -9,6 +10,7 @@ import type { SavedFilesStore } from '../store/saved-files-store.ts';
 import type { SessionRecord, SessionStore } from '../store/session-store.ts';
 import { AdmissionDesk } from './admission-desk.ts';
 import { measureHost, startsAtOnce } from './admission.ts';
+import { connectToPackages } from './connect-to-packages.ts';
 import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -38,6 +40,8 @@ const mostRevivals = 2;
 export interface SessionManagerOptions {
   readonly config: Config;
   readonly engine: Engine;
+  /** The way out, for labs that have one. */
+  readonly gateway: Gateway;
   readonly store: SessionStore;
   readonly savedFiles: { readonly store: SavedFilesStore; readonly folder: string };
   readonly prepared: {
@@ -124,6 +128,7 @@ export class SessionManager {
       save: (session) => {
         this.#book.write(session.record());
       },
+      connect: (session, sandboxId) => connectToPackages(options.gateway, engine, session, sandboxId),
       logger,
     });
     this.#desk = new AdmissionDesk({ config, book: this.#book, starts: this.#starts, dataDir: options.dataDir });
@@ -291,6 +296,9 @@ export class SessionManager {
       },
       ready: (session, sandboxId) => {
         this.#ready(session, sandboxId);
+        connectToPackages(this.#options.gateway, engine, session, sandboxId).catch((error: unknown) => {
+          logger.warn({ err: error, session: session.id }, 'a sandbox has no way to packages');
+        });
       },
       launch: (session, launch) => {
         this.#launch(session, launch);

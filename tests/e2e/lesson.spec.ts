@@ -49,6 +49,8 @@ test('the lab fails on its starter, passes on the solution, and a reload finds t
     for (const id of ['image-built', 'serves-http', 'small-image', 'non-root', 'nothing-extra', 'tests-in-stage']) {
       await expect(page.getByTestId(`check-${id}`)).toHaveAttribute('data-status', 'pass', { timeout: buildMs });
     }
+    // The three steps of the lesson that these checks complete.
+    await expect(page.locator('step-end[data-done]')).toHaveCount(3);
   });
 
   await test.step('after a reload the same shell is there, with its screen', async () => {

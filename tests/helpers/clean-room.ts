@@ -1,3 +1,5 @@
+import { pino } from 'pino';
+import { createGateway } from '../../sandbox-server/gateway/index.ts';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import type { GraderOptions } from '../../sandbox-server/grading/index.ts';
@@ -12,6 +14,7 @@ export function graderOf({ engine, prepared, config }: Base, host: string): Grad
     image: prepared.image,
     storeVolume: prepared.store.volume,
     hostId: host,
+    gateway: createGateway(config, pino({ level: 'silent' })),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
   };

@@ -9,6 +9,7 @@ import { buildApp, type AppDependencies } from '../../sandbox-server/app.ts';
 import { checkKinds } from '../../sandbox-server/checks/index.ts';
 import { configSchema, loadConfig, type Config } from '../../sandbox-server/config.ts';
 import { connectDocker } from '../../sandbox-server/engines/docker/connect.ts';
+import { createGateway, type Gateway } from '../../sandbox-server/gateway/index.ts';
 import { loadLabs } from '../../sandbox-server/labs/index.ts';
 import { createdSession, sessionView, type SessionView } from '../../sandbox-server/protocol/index.ts';
 import { reapLeftovers } from '../../sandbox-server/sessions/reap-leftovers.ts';
@@ -74,6 +75,7 @@ export class TestServer implements AsyncDisposable {
   readonly hostId = randomBytes(8).toString('hex');
   #app: Awaited<ReturnType<typeof buildApp>> | null = null;
   #port = 0;
+  #gateway: Gateway | null = null;
 
   constructor(base: Base, options: TestServerOptions = {}) {
     this.#base = base;
@@ -85,19 +87,34 @@ export class TestServer implements AsyncDisposable {
     return this.#port;
   }
 
+  /** The package gateway of the running server. */
+  get gateway(): Gateway {
+    if (this.#gateway === null) throw new Error('The server has not been started.');
+    return this.#gateway;
+  }
+
   get origin(): string {
     return `http://127.0.0.1:${String(this.#port)}`;
   }
 
   /** Starts it, or starts it again as after the end of its process. */
   async start(): Promise<void> {
-    const { session = {}, sandbox = {}, disk = {}, pool = {}, admission = {}, ...options } = this.#options;
+    const {
+      session = {},
+      sandbox = {},
+      disk = {},
+      pool = {},
+      admission = {},
+      gateway = {},
+      ...options
+    } = this.#options;
     const defaults = this.#base.config;
     const config: Config = {
       ...defaults,
       home: this.home,
       session: { ...defaults.session, ...session },
       sandbox: { ...defaults.sandbox, ...sandbox },
+      gateway: { ...defaults.gateway, ...gateway },
       disk: { ...defaults.disk, ...disk },
       // Only what a test asks for: sandboxes that come by themselves would disturb those that count them.
       pool: { size: 0, maxLoadPerCore: Infinity, ...pool },
@@ -105,8 +122,10 @@ export class TestServer implements AsyncDisposable {
       admission: { ...defaults.admission, maxLoadPerCore: Infinity, ...admission },
     };
     const logger: Logger = options.logger ?? pino({ level: 'silent' });
+    this.#gateway = createGateway(config, logger);
     this.#app = await buildApp({
       ...this.#base,
+      gateway: this.#gateway,
       siteDir: null,
       ...options,
       config,
@@ -120,6 +139,7 @@ export class TestServer implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.#app?.close();
+    await this.#gateway?.close();
     this.#app = null;
   }
 
@@ -176,6 +196,8 @@ export interface TestServerOptions {
   readonly admission?: Partial<Config['admission']>;
   readonly sandbox?: Partial<Config['sandbox']>;
   readonly disk?: Partial<Config['disk']>;
+  readonly gateway?: Partial<Config['gateway']>;
+  readonly labs?: AppDependencies['labs'];
   readonly siteDir?: string;
   readonly heartbeatMs?: number;
   readonly logger?: Logger;

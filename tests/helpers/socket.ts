@@ -11,7 +11,7 @@ import {
 } from '../../sandbox-server/protocol/index.ts';
 import type { TestSession } from './server.ts';
 
-const waitMs = 30_000;
+const waitMs = 60_000;
 
 /** How a refused upgrade was answered. */
 export interface Refusal {

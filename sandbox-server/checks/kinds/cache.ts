@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint, timeoutHint } from '../build-hints.ts';
@@ -48,7 +49,9 @@ runs: [RUN cp /src/main.txt]`,
   alone: true,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
-    const { context: folder, dockerfile, target, change, append, cached, runs } = parameters;
+    const { context: folder, dockerfile, target, change, cached, runs } = parameters;
+    // With the same change as an earlier run's, all steps would come from that run's cache.
+    const append = parameters.append.repeat(randomInt(1, 10_000));
     const wanted = [
       ...(cached.length === 0 ? [] : [`${quoted(cached)} cached`]),
       ...(runs.length === 0 ? [] : [`${quoted(runs)} run anew`]),

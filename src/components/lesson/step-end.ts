@@ -30,7 +30,7 @@ export class StepEnd extends HTMLElement {
     });
     if (step.checks.length === 0) {
       this.#button.textContent = 'Mark as done';
-      this.#button.setAttribute('aria-label', `Mark "${step.title}" as done`);
+      this.#button.setAttribute('aria-label', `Mark as done: ${step.title}`);
       this.replaceChildren(this.#text, this.#button);
       return;
     }
