@@ -54,8 +54,8 @@ export interface DiskGuardOptions {
  */
 export class DiskGuard {
   readonly #options: DiskGuardOptions;
-  /** Sandboxes whose programs were stopped, and what they took then. */
-  readonly #stopped = new WeakMap<Sandbox, number>();
+  /** Sandboxes whose programs were stopped, and what they took at the first look after: they wrote on until they ended. */
+  readonly #stopped = new WeakMap<Sandbox, number | 'just now'>();
   readonly #last = new WeakMap<Sandbox, Measured>();
   readonly #end = new AbortController();
   #seen: DiskRoom | null = null;
@@ -120,7 +120,9 @@ export class DiskGuard {
       const files =
         manyFiles || this.#stopped.has(sandbox) ? await this.#files(sandbox) : (this.#last.get(sandbox)?.files ?? 0);
       const { diskBytes, diskFiles } = this.#options.config.sandbox;
-      measured.push({ session, sandbox, bytes, files, share: Math.max(bytes / diskBytes, files / diskFiles) });
+      const share = Math.max(bytes / diskBytes, files / diskFiles);
+      measured.push({ session, sandbox, bytes, files, share });
+      if (this.#stopped.get(sandbox) === 'just now') this.#stopped.set(sandbox, share);
     }
     this.#seen = room;
     this.#lookAgain = false;
@@ -149,7 +151,7 @@ export class DiskGuard {
     }
     this.#lookAgain = true;
     if (stoppedAt === undefined) await this.#stop(one, this.#words(one));
-    else if (share > stoppedAt + defiance) await this.#halt(one, this.#words(one));
+    else if (stoppedAt !== 'just now' && share > stoppedAt + defiance) await this.#halt(one, this.#words(one));
   }
 
   #words({ bytes, files }: Measured): string {
@@ -168,12 +170,12 @@ export class DiskGuard {
     const words = "The workshop's disk is almost full, and this sandbox was filling it.";
     const stoppedAt = this.#stopped.get(most.sandbox);
     if (stoppedAt === undefined) await this.#stop(most, words);
-    else if (most.share > stoppedAt) await this.#halt(most, words);
+    else if (stoppedAt !== 'just now' && most.share > stoppedAt) await this.#halt(most, words);
   }
 
-  async #stop({ session, sandbox, share, bytes, files }: Measured, words: string): Promise<void> {
+  async #stop({ session, sandbox, bytes, files }: Measured, words: string): Promise<void> {
     this.#options.logger.warn({ session: session.id, bytes, files }, 'sandbox over its disk limit: programs stopped');
-    this.#stopped.set(sandbox, share);
+    this.#stopped.set(sandbox, 'just now');
     const text = `${words} Its programs, builds and containers were stopped. Free some space (rm, docker system prune), then go on.`;
     session.publish({ type: 'notice', level: 'warning', text });
     // What does not heed this is ended at the next look.
