@@ -38,6 +38,8 @@ test('a word of the glossary tells its meaning to pointer and keyboard, and Esca
   await page.goto(`${ballast.url}/lessons/one-image/`);
   const word = page.locator('glossary-term a').first();
   const meaning = page.getByRole('tooltip', { name: /What one instruction of a Dockerfile/ });
+  // Scrolling hides a meaning: it must be over before the pointer comes.
+  await word.scrollIntoViewIfNeeded();
   await word.hover();
   await expect(meaning).toBeVisible();
   // The pointer may go over to the text without losing it.
