@@ -252,7 +252,9 @@ describe('what a container of an image does', () => {
   it('leaves no container behind', async () => {
     expect(await run(['/usr/bin/docker', 'ps', '--all', '--quiet'])).toBe('');
     // It was told to end, and may be about to. The brackets keep what runs pgrep from being found.
-    await expect.poll(() => shell.run(['/usr/bin/pgrep', '--full', '[o]penssl s_server'])).toMatchObject({ stdout: '' });
+    await expect
+      .poll(() => shell.run(['/usr/bin/pgrep', '--full', '[o]penssl s_server']))
+      .toMatchObject({ stdout: '' });
   });
 });
 
