@@ -8,7 +8,7 @@ const integration = {
 };
 
 // Long, or upset by what else uses the machine's disk and cores at the time: only `npm run test:full` runs these.
-const heavy = ['tests/security/disk.test.ts', 'tests/security/gateway.test.ts', 'tests/integration/gateway.test.ts'];
+const heavy = ['tests/security/disk.test.ts'];
 
 export default defineConfig({
   test: {
