@@ -29,8 +29,8 @@ export const aptBuild: PackageBuild = {
   },
 };
 
-const install = (packages: string): string =>
-  `FROM debian:trixie-slim\nRUN apt-get update && apt-get install -y --no-install-recommends ${packages}\nWORKDIR /src\nCOPY . .\n`;
+const install = (packages: string, before = ''): string =>
+  `FROM debian:trixie-slim\nRUN ${before}apt-get update && apt-get install -y --no-install-recommends ${packages}\nWORKDIR /src\nCOPY . .\n`;
 
 /** The other clients, each from Debian's package of it: that comes through the gateway too. */
 export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'maven', PackageBuild>> = {
@@ -65,7 +65,8 @@ export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'maven', Pa
     images: ['debian:trixie-slim'],
     prints: 'BUILD SUCCESS',
     files: {
-      Dockerfile: `${install('maven default-jdk-headless')}RUN mvn -B dependency:go-offline\nRUN mvn -B -o compile\n`,
+      // Debian's slim images are without the folders of the manual, which a JDK's set-up wants to link in.
+      Dockerfile: `${install('maven default-jdk-headless', 'mkdir -p /usr/share/man/man1 && ')}RUN mvn -B dependency:go-offline\nRUN mvn -B -o compile\n`,
       'pom.xml': `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>app</groupId>
