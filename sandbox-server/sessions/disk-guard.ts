@@ -177,9 +177,10 @@ export class DiskGuard {
     this.#options.logger.warn({ session: session.id, bytes, files }, 'sandbox over its disk limit: programs stopped');
     this.#stopped.set(sandbox, 'just now');
     const text = `${words} Its programs, builds and containers were stopped. Free some space (rm, docker system prune), then go on.`;
-    session.publish({ type: 'notice', level: 'warning', text });
     // What does not heed this is ended at the next look.
     await sandbox.shell.run([stopPrograms, text], { timeoutMs: 10_000, signal: sandbox.signal }).catch(() => undefined);
+    // Told when it is done: what the learner starts to free space must not be stopped as well.
+    session.publish({ type: 'notice', level: 'warning', text });
   }
 
   async #halt({ session, share, bytes, files }: Measured, words: string): Promise<void> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
+import { runProgram } from '../../sandbox-server/setup/run-program.ts';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import type { RunResult, SandboxShell } from '../../sandbox-server/checks/sandbox-shell.ts';
 import { prepareBase, TestServer, type Base, type TestServerOptions, type TestSession } from './server.ts';
@@ -67,6 +68,13 @@ async function openSeat(base: Base, server: TestServer): Promise<Seat> {
   throw new Error('No sandbox of the server is that of the session.');
 }
 
+/** What a sandbox's engine and the kernel last said, for a failure that cannot be had again at will. */
+async function lastSigns({ engine }: Base, { containerId, ...seat }: Seat): Promise<string> {
+  const memory = await seat.bash('cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; ps -ef');
+  const kernel = await runProgram('dmesg', []).catch(() => '');
+  return `\n${await engine.tailLog(containerId, 20)}\n${memory.stdout}\n${kernel.split('\n').slice(-20).join('\n')}`;
+}
+
 /**
  * Starts a server with two learners in it.
  * @param ownBase on another engine than the host's
@@ -95,7 +103,8 @@ export async function openArena(options: TestServerOptions = {}, ownBase: Base |
         expect((await server.ask('GET', '/api/health')).json).toMatchObject({ status: 'ok' });
         expect(await server.session(neighbour.session)).toMatchObject({ state: 'ready' });
         const ran = await neighbour.bash(`docker run --rm ${image} echo well && docker inspect -f {{.Id}} ${image}`);
-        expect(ran, ran.stderr).toMatchObject({ exitCode: 0, stdout: `well\n${String(digest)}\n` });
+        const why = ran.exitCode === 0 ? '' : await lastSigns(base, neighbour);
+        expect(ran, ran.stderr + why).toMatchObject({ exitCode: 0, stdout: `well\n${String(digest)}\n` });
       },
       [Symbol.asyncDispose]: close,
     };

@@ -1,16 +1,19 @@
 import { readdirSync, readFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { pino } from 'pino';
 import { parse as parseYaml } from 'yaml';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createSandboxImages, runChecks } from '../../sandbox-server/checks/index.ts';
+import { checkKinds, createSandboxImages, runChecks } from '../../sandbox-server/checks/index.ts';
 import { projectRoot } from '../../sandbox-server/cli/project.ts';
+import { createGateway } from '../../sandbox-server/gateway/index.ts';
 import { packSubmission, readSubmissionFolder } from '../../sandbox-server/grading/submission.ts';
+import { loadLabs } from '../../sandbox-server/labs/index.ts';
 import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
 import { readLessonBlocks } from '../../src/markdown/lesson-blocks.ts';
 import { openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
-import { prepareBase, type Base } from '../helpers/server.ts';
+import { prepareBase } from '../helpers/server.ts';
 
 const lessonsDir = join(projectRoot, 'src/content/lessons');
 const lessons = readdirSync(lessonsDir)
@@ -23,21 +26,28 @@ const lessons = readdirSync(lessonsDir)
 
 const host = newSessionId();
 const home = mkdtempSync(join(tmpdir(), 'ballast-lessons-'));
-let base: Base;
+const kinds = checkKinds();
+const labs = await loadLabs(join(projectRoot, 'labs'), kinds);
 
-beforeAll(async () => {
-  base = await prepareBase(home);
-});
 afterAll(async () => {
-  await removeSandboxes(base, host);
+  await removeSandboxes(await prepareBase(home), host);
   rmSync(home, { recursive: true, force: true });
 });
 
 describe.each(lessons)('lesson $slug', ({ source, lab: labId }) => {
   it('does in each block what it says, and leaves a lab that passes', async () => {
-    const lab = base.labs.get(labId);
+    const lab = labs.get(labId);
     if (lab === undefined) throw new Error(`The lesson names the lab "${labId}", which is missing.`);
-    const { shell } = await openSandbox(base, host);
+    // Base images of a track are obtained when its lesson comes up; later runs have them.
+    const base = await prepareBase(home, lab.images);
+    const { id, shell } = await openSandbox(base, host);
+    await using after = new AsyncDisposableStack();
+    after.defer(() => base.engine.removeSandbox(id));
+    if (lab.network === 'packages') {
+      const gateway = createGateway(base.config, pino({ level: 'silent' }));
+      after.defer(() => gateway.close());
+      await gateway.open(base.engine, id, { name: id, onRefused: () => undefined });
+    }
     const labDir = `/home/learner/${lab.id}`;
     const stdin = packSubmission(await readSubmissionFolder(lab.startDir));
     await shell.run(['/usr/bin/mkdir', labDir]);
@@ -63,7 +73,7 @@ describe.each(lessons)('lesson $slug', ({ source, lab: labId }) => {
     expect(wrong).toEqual([]);
 
     const context = { shell, images: createSandboxImages(shell), labDir, mode: 'live' as const };
-    const result = await runChecks(lab, context, { kinds: base.kinds });
+    const result = await runChecks(lab, context, { kinds });
     const notPassed = result.checks.filter(({ status }) => status !== 'pass');
     expect(notPassed).toEqual([]);
   });

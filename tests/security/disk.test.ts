@@ -93,11 +93,15 @@ describe.skipIf(reason !== null)('on a disk that learners fill', () => {
     await filling;
     await expect.poll(() => base.engine.inspectSandbox(rogue.containerId)).toBeNull();
     await arena.othersAreWell();
-    // Restarted around its files, it has room to free space.
+    // Restarted around its files, it is told again, and has room to free space.
+    const warnings = (): number =>
+      events.messages.filter((message) => message.type === 'notice' && message.level === 'warning').length;
+    const before = warnings();
     const body = JSON.stringify({ files: 'keep' });
     const { token, id } = rogue.session;
     expect((await server.ask('POST', `/api/sessions/${id}/reset`, { token, body })).status).toBeLessThan(300);
     await untilReady(server, rogue.session);
+    await events.until('the second notice', () => (warnings() > before ? true : undefined));
     using terminal = await openTerminal(server, rogue.session);
     terminal.type('cd; ls big && rm -f big && echo fre""ed\r');
     await terminal.untilText('freed');
