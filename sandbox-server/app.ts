@@ -215,6 +215,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   gradeRoutes(app, {
     config: config.grading,
     labs,
+    baseImages,
     kinds: dependencies.kinds,
     grader: {
       engine,
