@@ -220,6 +220,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     grader: {
       engine,
       gateway,
+      knowledge,
       image: prepared.image,
       storeVolume: prepared.store.volume,
       hostId: dependencies.hostId,
