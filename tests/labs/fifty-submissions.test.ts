@@ -25,8 +25,8 @@ const home = mkdtempSync(join(tmpdir(), 'ballast-fifty-'));
 let base: Base;
 let lab: Lab;
 
-/** What became of each. */
-const figures: Readonly<Record<string, string | number | null>>[] = [];
+/** A file for what became of each, a line each. */
+const figures = process.env['BALLAST_FIGURES'];
 
 /** A submission and the verdict that it must get. */
 interface Expected extends NamedSubmission {
@@ -42,9 +42,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
   rmSync(home, { recursive: true, force: true });
-  // For docs/measured/: only of all fifty, and only when asked for.
-  const file = process.env['BALLAST_FIGURES'];
-  if (file !== undefined) appendFileSync(file, figures.map((figure) => `${JSON.stringify(figure)}\n`).join(''));
 });
 
 /** Outcome, score and failed checks. */
@@ -140,14 +137,15 @@ describe.each(Array.from({ length: parts }, (_, part) => part))('part %i of fift
       jobs: 2,
       timeoutMs,
       onGraded: (one) => {
-        figures.push({
+        const figure = JSON.stringify({
           submission: one.name,
           verdict: verdictOf(one),
           seconds: Number((one.durationMs / 1000).toFixed(1)),
           sandboxPeakMiB: one.memoryPeakBytes === null ? null : Math.round(one.memoryPeakBytes / 1024 ** 2),
           graderMiB: Math.round(process.memoryUsage.rss() / 1024 ** 2),
         });
-        process.stderr.write(`${JSON.stringify(figures.at(-1))}\n`);
+        process.stderr.write(`${figure}\n`);
+        if (figures !== undefined) appendFileSync(figures, `${figure}\n`);
       },
     });
     const verdicts = Object.fromEntries(graded.map((one) => [one.name, verdictOf(one)]));
