@@ -51,7 +51,7 @@ export async function doctor(): Promise<void> {
     host: readHostSystem(),
     connect: () => connectDocker(process.env),
     images: async (engine) => {
-      const ref = await sandboxImageRef();
+      const ref = await sandboxImageRef(config);
       const stores = await engine.listVolumes({ 'ballast.kind': 'store' });
       const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
       return [

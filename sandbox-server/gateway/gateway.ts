@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
+import { readExtraCa } from '../extra-ca.ts';
 import { AllowList, Grants, type AllowedRegistry } from './allow-list.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
 import { EgressProxy, type GatewayClient } from './egress-proxy.ts';
@@ -193,8 +194,10 @@ export class Gateway {
     const cache = await ResponseCache.open(join(folder, 'cache'), settings.cacheBytes);
     const found = await clients();
     const allowList = new AllowList([...settings.allow.map((entry) => ({ ...entry })), ...found.registries]);
-    const upstream = createUpstream(extraCa === undefined ? null : await readFile(extraCa, 'utf8'), environment);
-    const files = await sandboxFiles({ pem: authority.pem, der: authority.der, ...found });
+    const further = readExtraCa(extraCa);
+    const authorities = [new X509Certificate(authority.pem), ...further.certificates];
+    const upstream = createUpstream(further.certificates, environment);
+    const files = await sandboxFiles({ authorities, ...found });
     return { proxy: new EgressProxy({ allowList, authority, cache, upstream, logger }), upstream, files, allowList };
   }
 }
