@@ -67,12 +67,15 @@ beforeAll(async () => {
   strangerPort = await listen(stranger);
   authority = await CertificateAuthority.open(folder);
   const proxy = new EgressProxy({
-    allowList: new AllowList([
-      allow('localhost', registryPort, { index: 'pypi', authorization: 'Basic c2VjcmV0' }),
-      allow('registry.test', null),
-      // A name of the machine itself, which is not told to be internal.
-      allow('localhost', strangerPort, { reach: 'public' }),
-    ]),
+    allowList: new AllowList(
+      [
+        allow('localhost', registryPort, { index: 'pypi', authorization: 'Basic c2VjcmV0' }),
+        allow('registry.test', null),
+        // A name of the machine itself, which is not told to be internal.
+        allow('localhost', strangerPort, { reach: 'public' }),
+      ],
+      [{ from: 'https://usual.test/index/', to: at('/mirror/') }],
+    ),
     authority,
     cache: await ResponseCache.open(join(folder, 'cache'), 1e6),
     upstream,
@@ -187,6 +190,16 @@ describe('what is let through', () => {
     expect(client.grants.allows(new URL(file))).toBe(true);
     expect(client.grants.allows(new URL('http://evil.test/'))).toBe(false);
     expect(new Grants().allows(new URL(file))).toBe(false);
+  });
+
+  it('asks a mirror in place of the index that a client cannot be told to leave', async () => {
+    const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: usual.test\r\nConnection: close\r\n\r\n`;
+    const said = await tunnel('usual.test:443', 'usual.test', request('/index/config.json'));
+    expect(said).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*package$/);
+    expect(asked.map(({ url }) => url)).toEqual(['/mirror/config.json']);
+    expect(await tunnel('usual.test:443', 'usual.test', request('/other'))).toContain(refusalText);
+    expect(await tunnel('usual.test:22', 'usual.test', '')).toContain(refusalText);
+    expect(asked).toHaveLength(1);
   });
 
   it('follows a redirect of a registry to that very address', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
 import { readExtraCa } from '../extra-ca.ts';
-import { AllowList, Grants, type AllowedRegistry } from './allow-list.ts';
+import { AllowList, Grants, type Alias, type AllowedRegistry } from './allow-list.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
 import { EgressProxy, type GatewayClient } from './egress-proxy.ts';
 import { Quota } from './quota.ts';
@@ -32,6 +32,8 @@ export interface GatewayCounters {
 /** What the package clients of this machine say, see package-clients.ts. */
 export interface ClientSettings {
   readonly registries: readonly AllowedRegistry[];
+  /** Of clients that know no variable for a mirror. */
+  readonly aliases: readonly Alias[];
   readonly environment: Readonly<Record<string, string>>;
   readonly mavenMirror: string | null;
   readonly oldReleases: boolean;
@@ -193,7 +195,8 @@ export class Gateway {
     const authority = await CertificateAuthority.open(folder);
     const cache = await ResponseCache.open(join(folder, 'cache'), settings.cacheBytes);
     const found = await clients();
-    const allowList = new AllowList([...settings.allow.map((entry) => ({ ...entry })), ...found.registries]);
+    const registries = [...settings.allow.map((entry) => ({ ...entry })), ...found.registries];
+    const allowList = new AllowList(registries, found.aliases);
     const further = readExtraCa(extraCa);
     const authorities = [new X509Certificate(authority.pem), ...further.certificates];
     const upstream = createUpstream(further.certificates, environment);
