@@ -7,6 +7,7 @@ import { authoritiesLabel } from '../../sandbox-server/base-images/extra-authori
 import { pullSource } from '../../sandbox-server/base-images/pull-source.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import { configSchema, loadConfig, type Config } from '../../sandbox-server/config.ts';
+import type { Engine } from '../../sandbox-server/engines/engine.ts';
 import { readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 import { prepareSandboxImage } from '../../sandbox-server/setup/prepare-sandbox-image.ts';
 import { prepareStore, type PreparedStore } from '../../sandbox-server/setup/prepare-store.ts';
@@ -101,6 +102,14 @@ const clients: readonly (readonly [name: string, ref: string, argv: readonly str
   ['node-distroless', distroless('nodejs20'), ['-e', fetchNode, '{{url}}']],
 ];
 
+const [house, other] = [new TestAuthority('house'), new TestAuthority('stranger')];
+/** Made by the first part for both. */
+let sandboxImage: { readonly engine: Engine; readonly ref: string } | null = null;
+afterAll(async () => {
+  await sandboxImage?.engine.removeImage(sandboxImage.ref);
+  rmSync(folder, { recursive: true, force: true });
+});
+
 interface ImageConfig {
   readonly Env: readonly string[];
   readonly Labels: Readonly<Record<string, string>> | null;
@@ -145,7 +154,6 @@ describe.skipIf('missing' in registryServer).each(groups)('an extra CA: $name', 
     registry = await TestRegistry.start('path' in registryServer ? registryServer.path : '');
     network = await openTestNetwork(host);
     proxy = await FaultyProxy.start(network.gateway, registry.port);
-    const [house, other] = [new TestAuthority('house'), new TestAuthority('stranger')];
     writeFileSync(join(folder, 'ca.pem'), house.certificate);
 
     const { id, shell: plainShell } = await openSandbox(plain, host);
@@ -162,6 +170,7 @@ describe.skipIf('missing' in registryServer).each(groups)('an extra CA: $name', 
     const progress = (): void => undefined;
     const options = { config: config(), host: readHostSystem(), progress };
     const { image } = await prepareSandboxImage(plain.engine, options);
+    sandboxImage = { engine: plain.engine, ref: image };
     expect(image).toMatch(new RegExp(`^${plain.prepared.image}-[0-9a-f]{8}$`));
     store = await prepareStore(plain.engine, { image, refs, host, config: config(), progress });
     base = { ...plain, prepared: { image, store } };
@@ -202,11 +211,9 @@ describe.skipIf('missing' in registryServer).each(groups)('an extra CA: $name', 
     const { engine } = plain;
     await removeSandboxes(plain, host);
     for (const volume of await engine.listVolumes({ 'ballast.host': host })) await engine.removeVolume(volume);
-    await engine.removeImage(base.prepared.image);
     await proxy[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
     await network[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   it('is in images that were pulled, which stay official, and in those built beside them', () => {
