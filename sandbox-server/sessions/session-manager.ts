@@ -14,6 +14,7 @@ import { connectToPackages } from './connect-to-packages.ts';
 import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { removeOldSandboxImages } from '../setup/old-sandbox-images.ts';
 import { removeUnusedStores } from '../setup/unused-stores.ts';
 import { requireImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
@@ -104,6 +105,7 @@ export class SessionManager {
       tidy: async () => {
         await this.#saved.tidy();
         await removeUnusedStores(engine, { host: hostId, home: config.home, current: prepared.store.volume });
+        await removeOldSandboxImages(engine, { current: prepared.image });
       },
       saveAgain: () => {
         this.#book.saveAgain();
