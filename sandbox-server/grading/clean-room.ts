@@ -101,7 +101,12 @@ export async function withCleanRoom<Result>(
       async judge(files, judging) {
         await tidy();
         await placeFiles(shell, labDir, files, signal);
-        const context = { shell, images: createSandboxImages(shell, options.knowledge), labDir, mode: 'clean-room' } as const;
+        const context = {
+          shell,
+          images: createSandboxImages(shell, options.knowledge),
+          labDir,
+          mode: 'clean-room',
+        } as const;
         using overseer = oversee(
           { engine, id, shell, limits, diskBytes: options.limits.diskBytes },
           judging.timeoutMs ?? never,
