@@ -109,6 +109,20 @@ describe('image-lacks', () => {
     expect(await run(['wget'])).toMatchObject({ status: 'pass' });
   });
 
+  it.each([
+    [
+      'FROM scratch\nCOPY --from=build /usr/local/go /usr/local/go\n',
+      'The final stage copies /usr/local/go (266 MB) from "build"',
+    ],
+    ['FROM build\n', 'its FROM is an image made for building'],
+  ])('says whether the toolchain was copied or began the stage: %j', async (stage, hint) => {
+    const entries = [file('usr/local/go/bin/go', 133e6), file('usr/local/go/pkg/x', 133e6)];
+    const contents = makeContents([{ entries, createdBy: 'COPY /usr/local/go /usr/local/go # buildkit' }]);
+    const context = contextOf(contents, { dockerfile: `FROM golang:1.24 AS build\n${stage}` });
+    const parameters = { image, tools: ['go-toolchain' as const], paths: [], except: [], packages: [] };
+    expect(await imageLacks.run(parameters, context)).toMatchObject({ status: 'fail', hint: holding(hint) });
+  });
+
   it('finds interpreters, network tools and setuid programs', async () => {
     const contents = makeContents([
       { entries: [file('usr/bin/python3.13'), file('usr/bin/curl'), file('usr/bin/su', 5, { mode: 0o4755 })] },

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
 import { formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
+import { copiedFrom, lastStage } from '../copied-from.ts';
+import type { Stage } from '../dockerfile.ts';
 import { shortInstruction } from '../folder-sizes.ts';
 import { compileGlob } from '../glob.ts';
 import { imageParameter, pathPattern } from '../parameters.ts';
@@ -37,7 +39,8 @@ paths: ['**/*.go', '**/.git/**']`,
   },
   schema,
   timeoutMs: 180_000,
-  async run(parameters, { images, signal }) {
+  async run(parameters, context) {
+    const { images, signal } = context;
     const contents = await images.read(parameters.image, signal);
     const unwanted: string[] = parameters.tools.map((tool) => toolNames[tool]);
     if (parameters.paths.length > 0) unwanted.push(`files like ${parameters.paths.join(', ')}`);
@@ -45,7 +48,8 @@ paths: ['**/*.go', '**/.git/**']`,
     const expected = `No layer of ${parameters.image} holds ${listed(unwanted, 'or')}.`;
     const findings = search(contents, parameters);
     if (findings.length === 0) return { status: 'pass', expected, actual: 'None was found in any layer.' };
-    return { status: 'fail', expected, actual: describe(findings, contents), hint: advise(findings) };
+    const hint = advise(findings, contents, await lastStage(context));
+    return { status: 'fail', expected, actual: describe(findings, contents), hint };
   },
 };
 
@@ -118,19 +122,28 @@ function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 
 }
 
 /** One sentence or two on the programs, and on the files. */
-function advise(findings: readonly Finding[]): string {
+function advise(
+  findings: readonly Finding[],
+  { layers }: Pick<ImageContents, 'layers'>,
+  last: Stage | undefined,
+): string {
   const programs = findings.filter(({ what, visible }) => what !== 'path' && what !== 'package' && visible);
   const files = findings.filter(({ what, visible }) => what === 'path' && visible);
   const packages = findings.some(({ what }) => what === 'package');
-  const go = programs.find(({ what }) => what === 'go-toolchain')?.found[0];
+  const toolchain = programs.find(({ what }) => what === 'go-toolchain');
+  const go = toolchain?.found[0];
   const advice: string[] = [];
   if (packages)
     advice.push(
       'Install what only the build needs in the build stage, and begin the last one from a smaller base image.',
     );
   if (go !== undefined) {
+    const path = `/${go.path} (${formatBytes(go.sizeBytes)})`;
+    const from = copiedFrom(layers[toolchain?.layer ?? 0]?.createdBy ?? '', last);
     advice.push(
-      `The final stage contains /${go.path} (${formatBytes(go.sizeBytes)}): its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`,
+      from === undefined
+        ? `The final stage contains ${path}: its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`
+        : `The final stage copies ${path} from "${from}". Copy only the binary: a compiled service needs no compiler.`,
     );
   } else if (programs.length > 0) {
     advice.push(
