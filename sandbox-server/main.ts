@@ -9,6 +9,7 @@ import { createGateway } from './gateway/index.ts';
 import type { Lab } from './labs/index.ts';
 import { createLogger } from './observability/logger.ts';
 import type { Prepared } from './setup/prepare.ts';
+import { createCveCounter } from './vulnerabilities/count-cves.ts';
 
 /** All that the server is made of, once set-up is done. */
 export interface ServeOptions {
@@ -58,7 +59,7 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
     gateway,
     prepared: { image, store },
     labs,
-    kinds: checkKinds(),
+    kinds: checkKinds(createCveCounter(config.home)),
     siteDir,
     logger,
     hostId,

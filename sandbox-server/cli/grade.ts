@@ -5,6 +5,7 @@ import { exitStatus, formatReport, gradeMany, outcomeOf, toCsv } from '../gradin
 import type { Graded, ReportFormat } from '../grading/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import { openSubmissions } from './open-submissions.ts';
+import { createCveCounter } from '../vulnerabilities/count-cves.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
 import { ballastVersion } from './project.ts';
 import { report } from './report.ts';
@@ -44,7 +45,7 @@ export async function grade(labId: string, paths: readonly string[], options: Gr
     let done = 0;
     const all = await gradeMany(lab, submissions, {
       ...graderOptions(environment),
-      kinds: checkKinds(),
+      kinds: checkKinds(createCveCounter(environment.config.home)),
       jobs: options.jobs,
       timeoutMs: options.timeout,
       onCheck: (_name, title, status) => {

@@ -130,9 +130,10 @@ program
   .description(
     "count the CVEs that Debian's updates would fix in an image; exit status 0 counted, 2 usage, 3 could not tell",
   )
-  .argument('<image>', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .argument('[image]', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
   .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
   .option('--out <file>', 'write the measurement to a file, as JSON; commit it where a lesson quotes it')
+  .option('--fetch <release...>', 'fetch what is looked up of a release of Debian, such as trixie, for later')
   .action(cves);
 program
   .command('engine')

@@ -1,6 +1,7 @@
 import { checkKinds } from '../checks/kinds/index.ts';
 import { bearableJobs, formatProof, formatSummary, proofToJson, verifyLab } from '../grading/index.ts';
 import { BallastError } from '../protocol/index.ts';
+import { createCveCounter } from '../vulnerabilities/count-cves.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
 
 export interface VerifyCommand {
@@ -35,7 +36,7 @@ export async function verify(ids: readonly string[], options: VerifyCommand): Pr
     const proofs = await verifyLab(lab, {
       ...grader,
       jobs,
-      kinds: checkKinds(),
+      kinds: checkKinds(createCveCounter(environment.config.home)),
       ...(options.only === undefined ? {} : { only: options.only }),
       onProof: (proof) => {
         if (proof.problem !== '') broken.push(proof.subject);

@@ -111,6 +111,11 @@ export const errorTable = {
     message: 'The kit is for another version of Ballast or another machine.',
     hint: 'Export it again, with the same version on a machine of the same kind.',
   },
+  cve_data_missing: {
+    status: 503,
+    message: 'There is nothing at hand to look CVEs up in.',
+    hint: 'With a network, run "npx ballast cves --fetch trixie".',
+  },
   setup_failed: { status: 500, message: 'Set-up failed.', hint: 'Run "npx ballast doctor".' },
   sandbox_failed: {
     status: 503,

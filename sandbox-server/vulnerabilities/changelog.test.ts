@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { fixedSince, parseCandidates, parseSource } from './changelog.ts';
-import { codename } from './measure-cves.ts';
+import { fixedSince, parseCandidates, parseChangelog, parseSource } from './changelog.ts';
 
 const changelog = `openssl (3.0.15-1~deb12u1) bookworm-security; urgency=medium
 
@@ -20,15 +19,37 @@ openssl (3.0.11-1~deb12u2) bookworm; urgency=medium
 
  -- A Person <a@example.org>  Sun, 01 Oct 2023 10:00:00 +0200
 `;
+const entries = parseChangelog(changelog);
 
-it('names the CVEs of the entries above the installed version, each once', () => {
-  expect(fixedSince(changelog, '3.0.11-1~deb12u2')).toEqual(['CVE-2024-4741', 'CVE-2024-5535']);
-  expect(fixedSince(changelog, '3.0.15-1~deb12u1')).toEqual([]);
+/** Good enough for these versions. */
+const since = (installed: string) =>
+  fixedSince(entries, installed, (than) => Promise.resolve(Number(installed.slice(4, 6)) < Number(than.slice(4, 6))));
+
+it('reads versions and their CVEs', () => {
+  expect(entries).toEqual([
+    ['3.0.15-1~deb12u1', ['CVE-2024-5535', 'CVE-2024-4741']],
+    ['3.0.14-1~deb12u2', ['CVE-2024-5535']],
+    ['3.0.11-1~deb12u2', ['CVE-2023-5363']],
+  ]);
+  expect(parseChangelog('Changes in 1.2 (2024-01-01)\n\n* CVE-2024-0001\n')).toEqual([]);
+  expect(parseChangelog('')).toEqual([]);
 });
 
-it('says that it cannot tell when the changelog does not reach down to it', () => {
-  expect(fixedSince(changelog, '3.0.9-1')).toBeNull();
-  expect(fixedSince('', '1')).toBeNull();
+it('names the CVEs of the entries above the installed version, each once', async () => {
+  const two = ['CVE-2024-4741', 'CVE-2024-5535'];
+  expect(await since('3.0.11-1~deb12u2')).toEqual({ cves: two, complete: true });
+  expect(await since('3.0.15-1~deb12u1')).toEqual({ cves: [], complete: true });
+});
+
+it('finds the place of a version that is none of them', async () => {
+  expect(await since('3.0.14-1~deb12u2+local')).toEqual({ cves: ['CVE-2024-4741', 'CVE-2024-5535'], complete: true });
+  expect(await since('3.0.16-1')).toEqual({ cves: [], complete: true });
+});
+
+it('says when the changelog does not reach down to it', async () => {
+  expect(await since('3.0.10-1')).toMatchObject({ complete: false });
+  expect((await since('3.0.10-1')).cves).toHaveLength(3);
+  expect(await fixedSince([], '1', () => Promise.resolve(true))).toEqual({ cves: [], complete: false });
 });
 
 it('reads what apt says, with the source that a package was built from', () => {
@@ -39,11 +60,4 @@ it('reads what apt says, with the source that a package was built from', () => {
     { package: 'bash', version: '5.2-2+b7', source: { name: 'bash', version: '5.2-2' } },
   ]);
   expect(parseSource('glibc', 'libc6', '2.36-9')).toEqual({ name: 'glibc', version: '2.36-9' });
-});
-
-it('tells the suite of a Debian image, and of no other', () => {
-  expect(codename('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_CODENAME=trixie\nID=debian\n')).toBe('trixie');
-  expect(codename('ID="debian"\nVERSION_CODENAME="bookworm"\n')).toBe('bookworm');
-  expect(codename('ID=ubuntu\nVERSION_CODENAME=noble\n')).toBeNull();
-  expect(codename('')).toBeNull();
 });

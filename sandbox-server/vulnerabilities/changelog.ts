@@ -1,17 +1,43 @@
+import { z } from 'zod';
+
+/** Versions of a source package, newest first, with the CVEs that each names as fixed. */
+export const changelogEntries = z.array(z.tuple([z.string(), z.array(z.string())]));
+export type ChangelogEntries = z.infer<typeof changelogEntries>;
+
+/** Reads a Debian changelog; what is none has no entries. */
+export function parseChangelog(text: string): ChangelogEntries {
+  return text.split(/^(?=\S+ \([^)\s]+\) )/m).flatMap((entry) => {
+    const version = /^\S+ \(([^)\s]+)\) [^;\n]+;/.exec(entry)?.[1];
+    if (version === undefined) return [];
+    const cves = [...entry.matchAll(/\bCVE-\d{4}-\d{4,7}\b/g)].map(([cve]) => cve);
+    return [[version, [...new Set(cves)]]];
+  });
+}
+
 /**
- * CVEs that a Debian changelog names as fixed by versions above the installed one.
- * @param text the changelog of the newer version, newest entry first
- * @param installed version of the source package that the image has
- * @returns null when the changelog does not reach down to the installed version
+ * CVEs that a changelog names as fixed by versions above the installed one.
+ * @param isOlder whether the installed version is older than another
+ * @returns `complete` is false when the changelog does not reach down to the installed version
  */
-export function fixedSince(text: string, installed: string): readonly string[] | null {
-  const found = new Set<string>();
-  for (const entry of text.split(/^(?=\S+ \([^)]+\) )/m)) {
-    const version = /^\S+ \(([^)]+)\) /.exec(entry)?.[1];
-    if (version === installed) return [...found].toSorted();
-    for (const [cve] of entry.matchAll(/\bCVE-\d{4}-\d{4,7}\b/g)) found.add(cve);
+export async function fixedSince(
+  entries: ChangelogEntries,
+  installed: string,
+  isOlder: (than: string) => Promise<boolean>,
+): Promise<{ readonly cves: readonly string[]; readonly complete: boolean }> {
+  let above = entries.findIndex(([version]) => version === installed);
+  const complete = above >= 0 || (entries.length > 0 && !(await isOlder(entries.at(-1)?.[0] ?? '')));
+  if (above < 0) {
+    // Not one of them, such as a rebuild or somebody's own: how many of them are newer, which come first.
+    let [from, to] = [0, entries.length];
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      if (await isOlder(entries[middle]?.[0] ?? '')) from = middle + 1;
+      else to = middle;
+    }
+    above = from;
   }
-  return null;
+  const cves = new Set(entries.slice(0, above).flatMap(([, named]) => named));
+  return { cves: [...cves].toSorted(), complete };
 }
 
 /** What apt says of the newest version of a package. */

@@ -48,6 +48,8 @@ export async function startWetty(folder: string, containerId: string): Promise<W
   } catch (error) {
     return { missing: `wetty could not be installed: ${(error as Error).message.slice(-400)}` };
   }
+  // Before there is a process to end.
+  const { io } = socketModule.parse(createRequire(join(folder, 'package.json'))('socket.io-client'));
   const port = await freePort();
   const command = `docker exec -it -u learner -w /home/learner -e TERM=xterm-256color ${containerId} /bin/bash`;
   const main = join(folder, 'node_modules/wetty/build/main.js');
@@ -84,7 +86,6 @@ export async function startWetty(folder: string, containerId: string): Promise<W
     }
     await delay(100);
   }
-  const { io } = socketModule.parse(createRequire(join(folder, 'package.json'))('socket.io-client'));
   return {
     version,
     kind: { name: 'wetty', open: () => openWettyLine(io, url) },

@@ -18,6 +18,7 @@ import { readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 import { prepareSandboxImage } from '../../sandbox-server/setup/prepare-sandbox-image.ts';
 import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
 import { removeUnusedStores } from '../../sandbox-server/setup/unused-stores.ts';
+import { createCveCounter } from '../../sandbox-server/vulnerabilities/count-cves.ts';
 
 const labsFolder = new URL('../../labs', import.meta.url).pathname;
 
@@ -32,7 +33,7 @@ export async function prepareBase(home: string, further: readonly string[] = [])
   const { images, registries, extraCa } = loadConfig();
   const config = configSchema.parse({ home, logLevel: 'silent', images, registries, extraCa });
   const engine = await connectDocker(process.env);
-  const kinds = checkKinds();
+  const kinds = checkKinds(createCveCounter(home));
   const labs = await loadLabs(labsFolder, kinds);
   const progress = (): void => undefined;
   const { image } = await prepareSandboxImage(engine, { config, host: readHostSystem(), progress });

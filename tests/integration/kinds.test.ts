@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSandboxImages } from '../../sandbox-server/checks/index.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import type { ImageReader } from '../../sandbox-server/images/image-reader.ts';
+import { readDebianMirror } from '../../sandbox-server/setup/debian-mirror.ts';
 import { openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
 import type { Base } from '../helpers/server.ts';
@@ -13,6 +14,7 @@ import type { Base } from '../helpers/server.ts';
 // compiles, so that the whole file takes a minute or two.
 
 const host = 'kinds-test';
+const mirror = await readDebianMirror();
 const home = mkdtempSync(join(tmpdir(), 'ballast-kinds-'));
 const labDir = '/home/learner/lab';
 let base: Base;
@@ -83,6 +85,7 @@ RUN cp /src/main.txt /out
 FROM build AS lint
 RUN sh /src/lint.sh /src/main.txt || true
 `,
+  'listless.Dockerfile': `FROM ${slim} AS bare\nRUN rm -rf /var/lib/dpkg\nFROM scratch\nCOPY --from=bare / /\n`,
   // Programs that make a call over TLS: Debian's apt verifies by OpenSSL's rules, busybox's wget does not at all.
   'calls.Dockerfile': `FROM ${slim}
 COPY --from=${debug} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
@@ -103,7 +106,7 @@ beforeAll(async () => {
     await run(['/usr/bin/mkdir', '--parents', `${labDir}/${path.includes('/') ? (path.split('/')[0] ?? '') : ''}`]);
     await run(['/usr/bin/tee', `${labDir}/${path}`], text);
   }
-  for (const name of ['good', 'direct', 'bad', 'calls', 'calls-elsewhere', 'calls-bare', 'calls-careless'])
+  for (const name of ['good', 'direct', 'bad', 'listless', 'calls', 'calls-elsewhere', 'calls-bare', 'calls-careless'])
     await run(['/usr/bin/docker', 'build', '-q', '-t', name, '-f', `${labDir}/${name}.Dockerfile`, labDir]);
 });
 afterAll(async () => {
@@ -180,6 +183,20 @@ describe('what is in an image', () => {
   it('finds the secret in the config and in the history too', async () => {
     const found = await images.search('bad', [canary]);
     expect(new Set(found.map(({ where }) => where))).toEqual(new Set(['layer', 'config', 'history']));
+  });
+});
+
+describe.skipIf(mirror === null)('CVEs, by the mirror of Debian that the apt of this host knows', () => {
+  it('counts those of a distroless image, and of one whose list was deleted', async () => {
+    expect(await judge('cve-count', { image: 'good', noMoreThan: slim })).toMatchObject({
+      status: 'pass',
+      actual: expect.stringMatching(/^It has \d+, by Debian's packages of \d{4}-/) as string,
+    });
+    expect(await judge('cve-count', { image: 'good', fewerThan: 'good' })).toMatchObject({ status: 'fail' });
+    expect(await judge('cve-count', { image: 'listless', max: 10_000 })).toMatchObject({
+      status: 'fail',
+      actual: expect.stringMatching(/has a C library .* and no list of packages/) as string,
+    });
   });
 });
 

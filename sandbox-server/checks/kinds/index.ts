@@ -1,8 +1,11 @@
 import type { z } from 'zod';
 import type { CheckContext, CheckKind, KindDocs, Verdict } from '../check-kind.ts';
+import { noCveData } from '../cve-counter.ts';
+import type { CountCves } from '../cve-counter.ts';
 import { caCertificates } from './ca-certificates.ts';
 import { cache } from './cache.ts';
 import { commandOutput } from './command-output.ts';
+import { cveCount } from './cve-count.ts';
 import { exposedPorts } from './exposed-ports.ts';
 import { fileContent } from './file-content.ts';
 import { healthcheck } from './healthcheck.ts';
@@ -56,8 +59,11 @@ export function register<Parameters>(kind: CheckKind<Parameters>): RegisteredKin
   };
 }
 
-/** All kinds of checks, by name. A new kind is one file here and one line below. */
-export function checkKinds(): CheckKinds {
+/**
+ * All kinds of checks, by name. A new kind is one file here and one line below.
+ * @param countCves looks CVEs up; where nothing judges, as where labs are only read, it is left out
+ */
+export function checkKinds(countCves: CountCves = noCveData): CheckKinds {
   const kinds = [
     register(imageBuilt),
     register(imageSize),
@@ -65,6 +71,7 @@ export function checkKinds(): CheckKinds {
     register(imageLacks),
     register(noSecret),
     register(packageCount),
+    register(cveCount(countCves)),
     register(staticBinary),
     register(caCertificates),
     register(tlsCall),
