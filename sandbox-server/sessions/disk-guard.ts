@@ -7,9 +7,13 @@ import type { Sandbox, Session } from './session.ts';
 
 const gigabyte = 1024 ** 3;
 const mebibyte = 1024 ** 2;
-/** Look at what each sandbox takes when so much of the disk, or so many files, have gone since the last look. */
-const lookAfterBytes = 128 * mebibyte;
-const lookAfterFiles = 50_000;
+/**
+ * Look at what each sandbox takes when so much of the disk, or so many files, have gone since the last look: or less, where
+ * one of them has not so much left.
+ */
+const lookAfterAtMost = { bytes: 128 * mebibyte, files: 50_000 };
+/** Part of its limit that a sandbox at or over it may take before the next look. */
+const leastHeadroom = 1 / 16;
 /** A look costs the engine a walk over its data: never spend more than a fifth of the time on it. */
 const restAfterLook = 4;
 /** Where the engine's disk cannot be seen from here, look each so often. */
@@ -60,6 +64,7 @@ export class DiskGuard {
   readonly #end = new AbortController();
   #seen: DiskRoom | null = null;
   #lookAgain = true;
+  #lookAfter = lookAfterAtMost;
 
   constructor(options: DiskGuardOptions) {
     this.#options = options;
@@ -71,13 +76,12 @@ export class DiskGuard {
     const { config, logger, engine } = this.#options;
     const pause = (ms: number): Promise<unknown> => delay(ms, undefined, { signal, ref: false }).catch(() => undefined);
     while (!signal.aborted) {
-      const began = performance.now();
       let rest = config.disk.checkSeconds * 1000;
       try {
         const room = await engine.diskRoom();
         if (this.#worthALook(room)) {
-          await this.look(room);
-          rest = Math.max(rest, (performance.now() - began) * restAfterLook, room === null ? blindLookMs : 0);
+          const tookMs = await this.look(room);
+          rest = Math.max(rest, tookMs * restAfterLook, room === null ? blindLookMs : 0);
         }
       } catch (error) {
         logger.warn({ err: error }, 'the disk could not be looked at');
@@ -104,13 +108,19 @@ export class DiskGuard {
       freeBytes: Math.max(room.freeBytes, this.#seen.freeBytes),
       freeInodes: Math.max(room.freeInodes, this.#seen.freeInodes),
     };
-    return bytes > lookAfterBytes || files > lookAfterFiles;
+    return bytes > this.#lookAfter.bytes || files > this.#lookAfter.files;
   }
 
-  /** Measures every sandbox and does what has to be done. @param room what is free now, if that is known */
-  async look(room: DiskRoom | null): Promise<void> {
+  /**
+   * Measures every sandbox and does what has to be done.
+   * @param room what is free now, if that is known
+   * @returns how long measuring took, in ms
+   */
+  async look(room: DiskRoom | null): Promise<number> {
     const { engine, sessions } = this.#options;
-    const manyFiles = room === null || this.#seen === null || this.#seen.freeInodes - room.freeInodes > lookAfterFiles;
+    const began = performance.now();
+    const manyFiles =
+      room === null || this.#seen === null || this.#seen.freeInodes - room.freeInodes > this.#lookAfter.files;
     const use = await engine.diskUse();
     const measured: Measured[] = [];
     for (const session of sessions()) {
@@ -124,12 +134,37 @@ export class DiskGuard {
       measured.push({ session, sandbox, bytes, files, share });
       if (this.#stopped.get(sandbox) === 'just now') this.#stopped.set(sandbox, share);
     }
+    const tookMs = performance.now() - began;
     this.#seen = room;
     this.#lookAgain = false;
+    this.#lookAfter = this.#patience(measured);
     const short = this.#isShort(room);
     for (const one of measured) await this.#judge(one, short);
     if (short) await this.#makeRoom(measured);
     for (const one of measured) this.#last.set(one.sandbox, one);
+    return tookMs;
+  }
+
+  #patience(measured: readonly Measured[]): { readonly bytes: number; readonly files: number } {
+    const { diskBytes, diskFiles } = this.#options.config.sandbox;
+    const left = (limit: number, taken: readonly number[]): number =>
+      Math.max(limit * leastHeadroom, limit - Math.max(0, ...taken));
+    return {
+      bytes: Math.min(
+        lookAfterAtMost.bytes,
+        left(
+          diskBytes,
+          measured.map(({ bytes }) => bytes),
+        ),
+      ),
+      files: Math.min(
+        lookAfterAtMost.files,
+        left(
+          diskFiles,
+          measured.map(({ files }) => files),
+        ),
+      ),
+    };
   }
 
   async #files({ shell, signal }: Sandbox): Promise<number> {

@@ -1,4 +1,5 @@
 import { attachSplitter } from './splitter.ts';
+import { onTabKey } from './tab-keys.ts';
 import { announceView, narrowQuery, onShowView, views, type View } from './views.ts';
 
 /** `<lesson-workspace>`: the split between lesson and workspace, and on a narrow screen the tabs between them. */
@@ -29,13 +30,7 @@ class LessonWorkspace extends HTMLElement {
         },
         { signal },
       );
-      tab.addEventListener(
-        'keydown',
-        (event) => {
-          this.#onKey(event);
-        },
-        { signal },
-      );
+      tab.addEventListener('keydown', onTabKey, { signal });
     }
     onShowView((view) => {
       this.#show(view);
@@ -74,22 +69,6 @@ class LessonWorkspace extends HTMLElement {
     }
     if (back && matchMedia(narrowQuery).matches) scrollTo({ top: this.#lessonScroll, behavior: 'instant' });
     announceView(view);
-  }
-
-  #onKey(event: KeyboardEvent): void {
-    const tabs = this.#tabs();
-    const at = tabs.findIndex((tab) => tab === event.target);
-    const targets: Record<string, number> = {
-      ArrowLeft: (at - 1 + tabs.length) % tabs.length,
-      ArrowRight: (at + 1) % tabs.length,
-      Home: 0,
-      End: tabs.length - 1,
-    };
-    const tab = tabs[targets[event.key] ?? -1];
-    if (tab === undefined) return;
-    event.preventDefault();
-    tab.focus();
-    this.#show(tab.dataset['view']);
   }
 
   /** The lesson is a tab panel only while there are tabs. */

@@ -1,8 +1,10 @@
 /** Arrow keys, Home and End in a tab list: focus and select another of its tabs, as a click on it would. */
-export function onTabKey(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
-  const list = event.currentTarget.closest('[role="tablist"]');
+export function onTabKey(event: KeyboardEvent): void {
+  const { currentTarget } = event;
+  if (!(currentTarget instanceof HTMLElement)) return;
+  const list = currentTarget.closest('[role="tablist"]');
   const tabs = [...(list?.querySelectorAll<HTMLElement>('[role="tab"]') ?? [])];
-  const at = tabs.indexOf(event.currentTarget);
+  const at = tabs.indexOf(currentTarget);
   const targets: Record<string, number> = {
     ArrowLeft: (at - 1 + tabs.length) % tabs.length,
     ArrowRight: (at + 1) % tabs.length,
