@@ -3,6 +3,7 @@ import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { buildEquivalent, originLabel, type EquivalentOptions } from './build-equivalent.ts';
 import { bootstrapRef, catalogue, findEntry, type CatalogueEntry } from './catalogue.ts';
+import { ExtraAuthorities } from './extra-authorities.ts';
 import { ImagePuller } from './image-puller.ts';
 import type { StoredImage } from './manifest.ts';
 import { fallsBack, pullError, reasonOf } from './pull-failure.ts';
@@ -82,6 +83,7 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
   const { registries, policy, progress } = options;
   const refs = inOrder(options.refs);
   const puller = new ImagePuller(seeder, registries, options.extraCa);
+  const authorities = new ExtraAuthorities(seeder, options.extraCa);
   const notes = new Map<string, string>(
     options.known.flatMap(({ ref, note }) => (note === undefined ? [] : [[ref, note]])),
   );
@@ -109,29 +111,36 @@ export async function obtainImages(seeder: Seeder, options: ObtainOptions): Prom
     return false;
   };
 
+  const build = async (ref: string, entry: CatalogueEntry): Promise<void> => {
+    report(`Building ${ref} from Debian packages`);
+    await buildEquivalent(seeder, entry, options, (line, part) => {
+      if (part !== null) report(`Building ${ref}: ${line}`, part);
+    });
+  };
+
   const obtain = async (ref: string): Promise<void> => {
-    if (await has(ref)) return;
     const started = performance.now();
-    const entry = findEntry(ref);
-    if (!(await pull(ref, entry))) {
-      if (entry === undefined) {
-        throw new BallastError('images_missing', {
-          message: `The catalogue does not say how to build the base image ${ref}.`,
-          hint: 'Set "images" to auto, or add it to sandbox-server/base-images/catalogue.ts.',
-        });
+    let onOthers = 0;
+    const isNew = !(await has(ref));
+    if (isNew) {
+      const entry = findEntry(ref);
+      if (!(await pull(ref, entry))) {
+        if (entry === undefined) {
+          throw new BallastError('images_missing', {
+            message: `The catalogue does not say how to build the base image ${ref}.`,
+            hint: 'Set "images" to auto, or add it to sandbox-server/base-images/catalogue.ts.',
+          });
+        }
+        const before = performance.now();
+        const bases = entry.equivalent.kind === 'bootstrap' ? [] : [bootstrapRef, ...entry.equivalent.on];
+        for (const base of bases) await obtain(base);
+        onOthers = performance.now() - before;
+        await build(ref, entry);
       }
-      const before = performance.now();
-      const bases = entry.equivalent.kind === 'bootstrap' ? [] : [bootstrapRef, ...entry.equivalent.on];
-      for (const base of bases) await obtain(base);
-      const onOthers = performance.now() - before;
-      report(`Building ${ref} from Debian packages`);
-      await buildEquivalent(seeder, entry, options, (line, part) => {
-        if (part !== null) report(`Building ${ref}: ${line}`, part);
-      });
-      seconds.set(ref, (performance.now() - started - onOthers) / 1000);
-    } else {
-      seconds.set(ref, (performance.now() - started) / 1000);
     }
+    // Also in one that is here: a set-up may have ended between the two.
+    await authorities.addTo(ref, report);
+    if (isNew) seconds.set(ref, (performance.now() - started - onOthers) / 1000);
   };
 
   for (const ref of refs) {

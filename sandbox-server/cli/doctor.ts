@@ -5,7 +5,7 @@ import { loadConfig, type Config } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
 import { loadLabs } from '../labs/index.ts';
-import { examine, type Finding } from '../setup/examine.ts';
+import { examine, examineExtraCa, type Finding } from '../setup/examine.ts';
 import { createLogger } from '../observability/logger.ts';
 import { readHostSystem } from '../setup/host-system.ts';
 import { sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
@@ -46,12 +46,15 @@ async function examineGateway(config: Config): Promise<readonly Finding[]> {
 /** `ballast doctor`: what was found on this machine and what is wrong; exit status 1 when something is. */
 export async function doctor(): Promise<void> {
   const config = loadConfig();
+  // A file of authorities that cannot be read is one of the findings, not the end of them.
+  const isReadable = examineExtraCa(config.extraCa).every(({ status }) => status !== 'bad');
+  const usable: Config = isReadable ? config : { ...config, extraCa: undefined };
   const findings = await examine({
     config,
     host: readHostSystem(),
     connect: () => connectDocker(process.env),
     images: async (engine) => {
-      const ref = await sandboxImageRef();
+      const ref = await sandboxImageRef(usable);
       const stores = await engine.listVolumes({ 'ballast.kind': 'store' });
       const labs = await loadLabs(join(projectRoot, 'labs'), checkKinds());
       return [
@@ -75,7 +78,7 @@ export async function doctor(): Promise<void> {
       ];
     },
   });
-  print([...findings, ...(await examineGateway(config))]);
+  print([...findings, ...(await examineGateway(usable))]);
   const bad = findings.filter(({ status }) => status === 'bad').length;
   process.stdout.write(
     bad === 0 ? '\nNothing is wrong.\n' : `\n${String(bad)} thing${bad === 1 ? ' is' : 's are'} wrong.\n`,

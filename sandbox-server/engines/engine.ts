@@ -19,6 +19,12 @@ export interface EngineImage {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface NamedImage {
+  readonly ref: string;
+  /** When the image was last given a name, by the engine's clock; null where the engine does not say. */
+  readonly lastTagged: Date | null;
+}
+
 export interface SandboxLimits {
   readonly memoryBytes: number;
   /** 1 is one core; fractions allowed. */
@@ -130,7 +136,7 @@ export interface PullOptions {
 
 /**
  * What Ballast asks of a container engine. Drivers throw BallastError only
- * (engine_missing, engine_denied, engine_too_old, engine_failed, disk_full, image_not_found).
+ * (engine_missing, engine_denied, engine_too_old, engine_failed, disk_full, image_not_found, sandbox_exists).
  * Everything they create carries the labels ballast.kind, ballast.session and ballast.host.
  */
 export interface Engine {
@@ -151,6 +157,11 @@ export interface Engine {
       onProgress: Progress;
     },
   ): Promise<void>;
+  /** Give an image a further name. Its own name again notes the moment: see `lastTagged`. */
+  tagImage(ref: string, name: string): Promise<void>;
+  /** Names of the images with these labels. */
+  listImages(labels: Readonly<Record<string, string>>): Promise<readonly NamedImage[]>;
+  /** Remove a name, and with its last one the image. Fails while a container uses the image, whoever made that. */
   removeImage(ref: string): Promise<void>;
   /** The archive of an image, as "docker save" writes it. Destroying the stream ends the reading of it. */
   saveImage(ref: string): Promise<Readable>;
@@ -165,6 +176,7 @@ export interface Engine {
   /**
    * Create and start a sandbox with its own data volume; returns the engine's id. Not yet ready.
    * A volume that the session already has is taken up again, and left alone when this fails.
+   * @throws BallastError sandbox_exists where the session has a sandbox already.
    */
   createSandbox(spec: SandboxSpec): Promise<string>;
   listSandboxes(labels: Readonly<Record<string, string>>): Promise<readonly SandboxRecord[]>;

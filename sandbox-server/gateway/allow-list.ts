@@ -20,6 +20,12 @@ export interface AllowedRegistry {
   readonly authorization: string | null;
 }
 
+/** Addresses that begin so lead to a mirror instead: a client that cannot be told of it asks where it always does. */
+export interface Alias {
+  readonly from: string;
+  readonly to: string;
+}
+
 const methods = new Set(['GET', 'HEAD']);
 const maxUrlLength = 8192;
 /** Longest list of files' hosts that one session can be granted. */
@@ -61,9 +67,17 @@ export class Grants {
 /** Which hosts, ports and methods are let through. */
 export class AllowList {
   readonly registries: readonly AllowedRegistry[];
+  readonly #aliases: readonly Alias[];
 
-  constructor(registries: readonly AllowedRegistry[]) {
+  constructor(registries: readonly AllowedRegistry[], aliases: readonly Alias[] = []) {
     this.registries = registries;
+    this.#aliases = aliases;
+  }
+
+  /** Where a request goes: what was asked for, or the same of the mirror that stands in for it. */
+  resolve(url: URL): URL {
+    const alias = this.#aliases.find(({ from }) => url.href.startsWith(from));
+    return alias === undefined ? url : new URL(alias.to + url.href.slice(alias.from.length));
   }
 
   find(host: string, port: number): AllowedRegistry | null {
@@ -78,6 +92,7 @@ export class AllowList {
    */
   checkTunnel(host: string, port: number, grants: Grants): void {
     if (this.find(host, port) !== null || grants.hasHost(host, port)) return;
+    if (this.#aliases.some(({ from }) => new URL(from).hostname === host && portOf(new URL(from)) === port)) return;
     throw this.#refused(host, port);
   }
 

@@ -47,9 +47,8 @@ const forLibrary = (keys: Keys | Key): never => keys as never;
 
 /** The authority of one server's package gateway. Sandboxes of labs with packages trust it; nothing else does. */
 export class CertificateAuthority {
-  /** Its certificate, as PEM and as DER. */
+  /** Its certificate. */
   readonly pem: string;
-  readonly der: Buffer;
   readonly #certificate: X509Certificate;
   readonly #key: Key;
   readonly #leafKeys: Keys;
@@ -59,7 +58,6 @@ export class CertificateAuthority {
   private constructor(pem: string, key: Key, leafKeys: Keys, leafKeyPem: string) {
     this.pem = pem;
     this.#certificate = new X509Certificate(pem);
-    this.der = Buffer.from(this.#certificate.rawData);
     this.#key = key;
     this.#leafKeys = leafKeys;
     this.#leafKeyPem = leafKeyPem;

@@ -3,7 +3,13 @@ import { Gateway, type ClientSettings } from './gateway.ts';
 import { askPackageClients } from './package-clients.ts';
 import type { GatewaySettings } from './settings.ts';
 
-const noClients: ClientSettings = { registries: [], environment: {}, mavenMirror: null, oldReleases: false };
+const noClients: ClientSettings = {
+  registries: [],
+  aliases: [],
+  environment: {},
+  mavenMirror: null,
+  oldReleases: false,
+};
 
 /** The gateway of this machine: its package clients, its proxy, its authorities. Close it when all is over. */
 export function createGateway(

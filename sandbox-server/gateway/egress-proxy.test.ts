@@ -4,10 +4,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AllowList, Grants, type AllowedRegistry } from './allow-list.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
 import { EgressProxy, type GatewayClient } from './egress-proxy.ts';
@@ -49,7 +50,7 @@ let client: GatewayClient;
 let refusals: Refusal[];
 let sources: AnswerSource[];
 const proxyServer = createTcpServer();
-const upstream = createUpstream(null, {});
+const upstream = createUpstream([], {});
 
 const allow = (host: string, port: number | null, more: Partial<AllowedRegistry> = {}): AllowedRegistry => ({
   host,
@@ -66,12 +67,15 @@ beforeAll(async () => {
   strangerPort = await listen(stranger);
   authority = await CertificateAuthority.open(folder);
   const proxy = new EgressProxy({
-    allowList: new AllowList([
-      allow('localhost', registryPort, { index: 'pypi', authorization: 'Basic c2VjcmV0' }),
-      allow('registry.test', null),
-      // A name of the machine itself, which is not told to be internal.
-      allow('localhost', strangerPort, { reach: 'public' }),
-    ]),
+    allowList: new AllowList(
+      [
+        allow('localhost', registryPort, { index: 'pypi', authorization: 'Basic c2VjcmV0' }),
+        allow('registry.test', null),
+        // A name of the machine itself, which is not told to be internal.
+        allow('localhost', strangerPort, { reach: 'public' }),
+      ],
+      [{ from: 'https://usual.test/index/', to: at('/mirror/') }],
+    ),
     authority,
     cache: await ResponseCache.open(join(folder, 'cache'), 1e6),
     upstream,
@@ -188,6 +192,16 @@ describe('what is let through', () => {
     expect(new Grants().allows(new URL(file))).toBe(false);
   });
 
+  it('asks a mirror in place of the index that a client cannot be told to leave', async () => {
+    const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: usual.test\r\nConnection: close\r\n\r\n`;
+    const said = await tunnel('usual.test:443', 'usual.test', request('/index/config.json'));
+    expect(said).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*package$/);
+    expect(asked.map(({ url }) => url)).toEqual(['/mirror/config.json']);
+    expect(await tunnel('usual.test:443', 'usual.test', request('/other'))).toContain(refusalText);
+    expect(await tunnel('usual.test:22', 'usual.test', '')).toContain(refusalText);
+    expect(asked).toHaveLength(1);
+  });
+
   it('follows a redirect of a registry to that very address', async () => {
     const to = `http://127.0.0.1:${String(strangerPort)}/file`;
     answer = (_request, response) => response.writeHead(302, { location: to }).end();
@@ -284,6 +298,15 @@ describe('what is refused', () => {
     expect(refusals).toEqual([{ target: 'registry.test', reason: 'what came through the tunnel is not TLS' }]);
   });
 
+  it('an upload, before it has been sent', async () => {
+    const head = ['Host: registry.test', 'Content-Length: 1000000000', '', 'a byte'].join('\r\n');
+    const plain = await send(`PUT http://registry.test/ HTTP/1.1\r\n${head}`);
+    expect(plain).toContain(`405 ${refusalText}`);
+    const inside = await tunnel('registry.test:443', 'registry.test', `GET / HTTP/1.1\r\n${head}`);
+    expect(inside).toContain('a request may carry no data');
+    expect(asked).toEqual([]);
+  });
+
   it('more than a session may take', async () => {
     client = { ...client, quota: new Quota({ ...limits, bytes: 10, requestsPerMinute: 4 }) };
     answer = (_request, response) => response.end('x'.repeat(11));
@@ -292,5 +315,57 @@ describe('what is refused', () => {
     client = { ...client, quota: new Quota({ ...limits, requestsPerMinute: 1 }) };
     await get(at('/first'));
     expect(await get(at('/second'))).toContain('too many requests');
+  });
+});
+
+describe('a client that takes its time', () => {
+  const almost = 19_000;
+  const over = 2000;
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** A byte now and then until its time is over: whether the proxy then has ended the connection by itself. */
+  async function dribble(stream: Duplex, bytes: string): Promise<void> {
+    const ended = text(stream).catch(() => '');
+    for (const byte of bytes) {
+      await new Promise((done) => stream.write(byte, done));
+      vi.advanceTimersByTime(almost / bytes.length);
+    }
+    expect(stream.destroyed || stream.readableEnded).toBe(false);
+    vi.advanceTimersByTime(over);
+    expect(await ended).toBe('');
+    stream.destroy();
+    expect(asked).toEqual([]);
+  }
+
+  async function connected(first = ''): Promise<Socket> {
+    const socket = connect(proxyPort, '127.0.0.1');
+    const accepted = once(proxyServer, 'connection');
+    if (first !== '') {
+      socket.write(first);
+      await once(socket, 'data');
+    }
+    await accepted;
+    return socket;
+  }
+  const opening = 'CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test:443\r\n\r\n';
+
+  it('with a head is cut off', async () => {
+    await dribble(await connected(), `GET ${at('/')} HTTP/1.1\r\nX: y`);
+  });
+
+  it('with a TLS handshake is cut off', async () => {
+    await dribble(await connected(opening), '\x16\x03\x01\x02\x00\x01\x00\x01\xfc');
+  });
+
+  it('with a head in a tunnel is cut off', async () => {
+    const socket = await connected(opening);
+    const tls = connectTls({ socket, servername: 'registry.test', ca: [authority.pem] });
+    await once(tls, 'secureConnect');
+    await dribble(tls, 'PUT / HTTP/1.1\r\nHost: registry.test\r\nX: y');
   });
 });

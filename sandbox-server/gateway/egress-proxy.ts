@@ -170,8 +170,9 @@ export class EgressProxy {
     const { client } = connection;
     let host = 'a request';
     try {
-      const url = targetOf(request, connection.authority);
-      host = url.hostname;
+      const asked = targetOf(request, connection.authority);
+      host = asked.hostname;
+      const url = this.#options.allowList.resolve(asked);
       await this.#serveRequest(client, url, request, response);
     } catch (error) {
       this.#fail(client, host, error, response);

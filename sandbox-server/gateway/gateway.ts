@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
-import { AllowList, Grants, type AllowedRegistry } from './allow-list.ts';
+import { readExtraCa } from '../extra-ca.ts';
+import { AllowList, Grants, type Alias, type AllowedRegistry } from './allow-list.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
 import { EgressProxy, type GatewayClient } from './egress-proxy.ts';
 import { Quota } from './quota.ts';
@@ -31,6 +32,8 @@ export interface GatewayCounters {
 /** What the package clients of this machine say, see package-clients.ts. */
 export interface ClientSettings {
   readonly registries: readonly AllowedRegistry[];
+  /** Of clients that know no variable for a mirror. */
+  readonly aliases: readonly Alias[];
   readonly environment: Readonly<Record<string, string>>;
   readonly mavenMirror: string | null;
   readonly oldReleases: boolean;
@@ -192,9 +195,12 @@ export class Gateway {
     const authority = await CertificateAuthority.open(folder);
     const cache = await ResponseCache.open(join(folder, 'cache'), settings.cacheBytes);
     const found = await clients();
-    const allowList = new AllowList([...settings.allow.map((entry) => ({ ...entry })), ...found.registries]);
-    const upstream = createUpstream(extraCa === undefined ? null : await readFile(extraCa, 'utf8'), environment);
-    const files = await sandboxFiles({ pem: authority.pem, der: authority.der, ...found });
+    const registries = [...settings.allow.map((entry) => ({ ...entry })), ...found.registries];
+    const allowList = new AllowList(registries, found.aliases);
+    const further = readExtraCa(extraCa);
+    const authorities = [new X509Certificate(authority.pem), ...further.certificates];
+    const upstream = createUpstream(further.certificates, environment);
+    const files = await sandboxFiles({ authorities, ...found });
     return { proxy: new EgressProxy({ allowList, authority, cache, upstream, logger }), upstream, files, allowList };
   }
 }

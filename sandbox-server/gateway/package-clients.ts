@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AllowedRegistry, IndexKind } from './allow-list.ts';
+import type { Alias, AllowedRegistry, IndexKind } from './allow-list.ts';
 import type { ClientSettings } from './gateway.ts';
 
 const answerMs = 30_000;
@@ -100,20 +100,31 @@ async function askNpm({ ask, folder, environment }: Asking): Promise<Said> {
   return { urls: [registry], environment: registry === usual ? {} : { npm_config_registry: bare(registry) } };
 }
 
-/** Cargo prints no setting of its index, but where it looked for one. */
-async function askCargo({ ask, folder, environment }: Asking): Promise<Said> {
+/** Cargo prints no setting of its index, but where it looked for one; and it knows no variable for a mirror. */
+async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { readonly aliases: readonly Alias[] }> {
   const project = join(folder, 'cargo');
   await mkdir(join(project, 'src'), { recursive: true });
   const manifest =
     '[package]\nname = "question"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nanything = "*"\n';
   await writeFile(join(project, 'Cargo.toml'), manifest);
   await writeFile(join(project, 'src', 'lib.rs'), '');
-  const said = await ask('cargo', ['fetch', '--manifest-path', join(project, 'Cargo.toml')], {
-    ...environment,
-    CARGO_HTTP_PROXY: `http://${nowhere.host}:${String(nowhere.port)}`,
-    CARGO_NET_RETRY: '0',
-  });
-  return { urls: /failed to download from `(https?:[^`]+)`/.exec(said ?? '')?.slice(1) ?? [] };
+  const read = async (env: Environment): Promise<string | undefined> => {
+    const said = await ask('cargo', ['fetch', '--manifest-path', join(project, 'Cargo.toml')], {
+      ...env,
+      CARGO_HTTP_PROXY: `http://${nowhere.host}:${String(nowhere.port)}`,
+      CARGO_NET_RETRY: '0',
+    });
+    return /failed to download from `(https?:[^`]+)`/.exec(said ?? '')?.[1];
+  };
+  const used = await read(environment);
+  if (used === undefined) return { urls: [], aliases: [] };
+  const home = join(folder, 'cargo-home');
+  await mkdir(home);
+  const usual = await read({ ...without(environment, 'cargo_'), CARGO_HOME: home });
+  const first = 'config.json';
+  const differs = usual !== undefined && usual !== used && usual.endsWith(first) && used.endsWith(first);
+  const index = (address: string): string => address.slice(0, -first.length);
+  return { urls: [used], aliases: differs ? [{ from: index(usual), to: bare(index(used)) }] : [] };
 }
 
 /** Likewise Maven, whose built-in repository stands in its super POM. */
@@ -201,6 +212,7 @@ export async function askPackageClients(environment: Environment = process.env):
         ...named('maven', maven),
         ...named('apt', apt),
       ]),
+      aliases: cargo.aliases,
       environment: { ...go.environment, ...pip.environment, ...npm.environment },
       mavenMirror: maven.mirror,
       oldReleases: apt.oldReleases,

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { pack } from 'tar-stream';
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
@@ -15,9 +16,8 @@ const trustStorePassword = 'changeit';
 const noProxy = 'localhost,127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16';
 
 export interface SandboxFilesOptions {
-  /** Certificate of the gateway's authority. */
-  readonly pem: string;
-  readonly der: Uint8Array;
+  /** Whom programs are to trust: the gateway's own authority, and the operator's further ones. */
+  readonly authorities: readonly X509Certificate[];
   /** What says to a package client which registry to use, where that is not its own default. */
   readonly environment: Readonly<Record<string, string>>;
   /** Mirror of Maven's central repository, where it is not the default. */
@@ -74,7 +74,7 @@ const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'
 
 /** A tar of what `use-gateway` in the sandbox unpacks. */
 export async function sandboxFiles(options: SandboxFilesOptions): Promise<Buffer> {
-  const { pem, der, environment, mavenMirror, oldReleases } = options;
+  const { authorities, environment, mavenMirror, oldReleases } = options;
   const proxy = (host: string): string => `http://${host}:${String(relayPort)}`;
   const containers = variables(given, environment);
   const shell = variables(shellGiven, environment);
@@ -88,8 +88,11 @@ export async function sandboxFiles(options: SandboxFilesOptions): Promise<Buffer
   ].join('\n');
   const proxies = { httpProxy: proxy(relayAddress), httpsProxy: proxy(relayAddress), noProxy };
   const files: Record<string, string | Buffer> = {
-    'given/ca.crt': `${pem.trim()}\n`,
-    'given/truststore.jks': javaTrustStore(der, 'ballast', trustStorePassword),
+    'given/ca.crt': authorities.map((one) => one.toString()).join(''),
+    'given/truststore.jks': javaTrustStore(
+      authorities.map(({ raw }) => raw),
+      trustStorePassword,
+    ),
     'given/settings.xml': mavenSettings(relayAddress, mavenMirror),
     'given/apt.conf': aptConfig,
     'always.env': lines(containers.always),

@@ -21,24 +21,26 @@ function number(value: number): Buffer {
 }
 
 /**
- * A Java trust store (JKS) with one certificate. Every Java reads that format; openssl, which could write PKCS#12 with
+ * A Java trust store (JKS) with some certificates. Every Java reads that format; openssl, which could write PKCS#12 with
  * Java's mark of trust in new versions alone, is then not needed.
- * @param der the certificate
+ * @param certificates in DER
  * @param password that readers may check; it protects nothing
  */
-export function javaTrustStore(der: Uint8Array, alias: string, password: string): Buffer {
+export function javaTrustStore(certificates: readonly Uint8Array[], password: string): Buffer {
   const date = Buffer.alloc(8);
   date.writeBigInt64BE(BigInt(Date.now()));
   const body = Buffer.concat([
     number(magic),
     number(version),
-    number(1),
-    number(trustedCertificate),
-    text(alias),
-    date,
-    text('X.509'),
-    number(der.length),
-    der,
+    number(certificates.length),
+    ...certificates.flatMap((der, at) => [
+      number(trustedCertificate),
+      text(`ballast-${String(at)}`),
+      date,
+      text('X.509'),
+      number(der.length),
+      der,
+    ]),
   ]);
   const utf16 = Buffer.from(password, 'utf16le').swap16();
   const digest = createHash('sha1').update(utf16).update(salt).update(body).digest();

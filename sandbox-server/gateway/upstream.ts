@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { getCACertificates } from 'node:tls';
@@ -23,16 +24,16 @@ export interface Upstream {
 }
 
 /**
- * @param extraCa PEM text that is trusted beside the machine's own authorities
+ * @param extraCa trusted beside the machine's own authorities
  * @param environment says which proxy the machine itself must use (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). Behind one, names
  * are looked up by that proxy, and addresses cannot be judged here.
  */
 export function createUpstream(
-  extraCa: string | null,
+  extraCa: readonly X509Certificate[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Upstream {
   const sources = (['bundled', 'system', 'extra'] as const).flatMap((source) => getCACertificates(source));
-  const ca = [...new Set([...sources, ...(extraCa === null ? [] : [extraCa])])];
+  const ca = [...new Set([...sources, ...extraCa.map((one) => one.toString())])];
   const common = { keepAlive: true, maxSockets: socketsPerHost, proxyEnv: { ...environment } };
   const agents = { http: new HttpAgent(common), https: new HttpsAgent({ ...common, ca }) };
   const guard = new AddressGuard();

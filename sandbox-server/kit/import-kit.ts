@@ -7,7 +7,7 @@ import { formatBytes } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
 import { siteState } from '../setup/build-site.ts';
 import { freeBytes } from '../setup/host-system.ts';
-import { sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
+import { sameSandboxSources, sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
 import { findStore, storeLabels, storeRecipe, type StorePlace } from '../setup/prepare-store.ts';
 import { runStages, type Stage } from '../setup/stages.ts';
 import { inspectImageArchive } from './image-part.ts';
@@ -58,9 +58,14 @@ class KitImport {
     return stream;
   }
 
-  #store(progress: Progress): Promise<StorePlace> {
+  /** The name that the sandbox image has here. */
+  #image(): Promise<string> {
+    return sandboxImageRef(this.#options.config);
+  }
+
+  async #store(progress: Progress): Promise<StorePlace> {
     const { config, hostId: host } = this.#options;
-    return findStore(this.#engine, { image: this.#kit.manifest.sandboxImage, host, config, progress });
+    return findStore(this.#engine, { image: await this.#image(), host, config, progress });
   }
 
   /** Whether the kit is for this project and this machine, and there is room for it. Changes nothing. */
@@ -76,7 +81,7 @@ class KitImport {
         `Export a kit on a machine whose Docker Engine is for ${architecture}.`,
       );
     const differs = [
-      ...(manifest.sandboxImage === (await sandboxImageRef()) ? [] : ['the sandbox image']),
+      ...(sameSandboxSources(manifest.sandboxImage, await this.#image()) ? [] : ['the sandbox image']),
       ...(manifest.store.recipe === (await storeRecipe(config)) ? [] : ['the base images']),
       ...(manifest.site === (await siteState(root)).digest ? [] : ['the site']),
     ];
@@ -111,18 +116,24 @@ class KitImport {
   }
 
   async sandboxImage(progress: Progress): Promise<string> {
-    const { sandboxImage: ref } = this.#kit.manifest;
-    if ((await this.#engine.findImage(ref)) !== null) return 'here already';
-    await this.#engine.loadImage(this.#unpack('sandbox-image.tar.zst', progress));
-    if ((await this.#engine.findImage(ref)) === null)
-      throw new BallastError('engine_failed', { message: `The Docker Engine took in an image, but not ${ref}.` });
+    const engine = this.#engine;
+    const { sandboxImage: packed } = this.#kit.manifest;
+    const ref = await this.#image();
+    if ((await engine.findImage(ref)) !== null) return 'here already';
+    await engine.loadImage(this.#unpack('sandbox-image.tar.zst', progress));
+    if ((await engine.findImage(packed)) === null)
+      throw new BallastError('engine_failed', { message: `The Docker Engine took in an image, but not ${packed}.` });
+    // The name says which authorities are in it; those are the exporting machine's, whatever is set here.
+    await engine.tagImage(packed, ref);
+    if (packed !== ref) await engine.removeImage(packed);
     return ref;
   }
 
   async baseImages(progress: Progress): Promise<string> {
     const engine = this.#engine;
     const { hostId: host, signal } = this.#options;
-    const { sandboxImage: image, store } = this.#kit.manifest;
+    const { store } = this.#kit.manifest;
+    const image = await this.#image();
     const { volume, manifest } = await this.#store(progress);
     const has = (ref: string): boolean => manifest?.images.some((one) => one.ref === ref) === true;
     if (manifest !== null && store.manifest.images.every(({ ref }) => has(ref))) return 'here already';

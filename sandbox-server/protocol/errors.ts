@@ -122,6 +122,7 @@ export const errorTable = {
     message: 'The sandbox did not start.',
     hint: 'Try again; "npx ballast doctor" says what is wrong with the machine.',
   },
+  sandbox_exists: { status: 409, message: 'There is such a sandbox already.', hint: 'Try again in a moment.' },
   lab_invalid: { status: 500, message: 'The lab has a mistake.', hint: 'See the file and line.' },
   check_timeout: {
     status: 504,

@@ -15,6 +15,7 @@ import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { setupCommand } from '../base-images/lab-images.ts';
+import { removeOldSandboxImages } from '../setup/old-sandbox-images.ts';
 import { removeUnusedStores } from '../setup/unused-stores.ts';
 import { missingImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
@@ -105,6 +106,7 @@ export class SessionManager {
       tidy: async () => {
         await this.#saved.tidy();
         await removeUnusedStores(engine, { host: hostId, home: config.home, current: prepared.store.volume });
+        await removeOldSandboxImages(engine, { current: prepared.image });
       },
       saveAgain: () => {
         this.#book.saveAgain();

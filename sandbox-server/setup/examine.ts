@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:net';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engines/engine.ts';
+import { readExtraCa, type ExtraCa } from '../extra-ca.ts';
 import { BallastError } from '../protocol/index.ts';
 import { freeBytes, type HostSystem } from './host-system.ts';
 
@@ -78,25 +78,42 @@ async function examineDisk(folder: string, title: string): Promise<Finding> {
   }
 }
 
-function examineExtraCa(config: Config): Finding[] {
+const dayMs = 24 * 3600 * 1000;
+/** An authority that ends sooner is told of. */
+const soonDays = 30;
+
+/** Each of the operator's further authorities; or why there is none. @param now in ms since 1970 */
+export function examineExtraCa(file: string | undefined, now = Date.now()): Finding[] {
   const title = 'Extra CA';
-  if (config.extraCa === undefined) return [{ title, status: 'ok', detail: 'none set (BALLAST_EXTRA_CA)' }];
+  if (file === undefined) return [{ title, status: 'ok', detail: 'none set (BALLAST_EXTRA_CA)' }];
+  let certificates: ExtraCa['certificates'];
   try {
-    const blocks =
-      readFileSync(config.extraCa, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-    for (const block of blocks) new X509Certificate(block);
-    if (blocks.length === 0) throw new Error('it holds no certificate');
-    return [{ title, status: 'ok', detail: `${String(blocks.length)} certificates in ${config.extraCa}` }];
+    ({ certificates } = readExtraCa(file));
   } catch (error) {
-    return [
-      {
-        title,
-        status: 'bad',
-        detail: `${config.extraCa}: ${(error as Error).message}`,
-        hint: 'BALLAST_EXTRA_CA names a PEM file with certificates.',
-      },
-    ];
+    if (!(error instanceof BallastError)) throw error;
+    return [{ title, status: 'bad', detail: `${error.code}: ${error.message}`, hint: error.hint }];
   }
+  const shown = (text: string): string => text.replace(/\p{Cc}+/gu, ', ');
+  return [
+    { title, status: 'ok', detail: `${String(certificates.length)} in ${file}` },
+    ...certificates.map((certificate): Finding => {
+      const { subject, ca, validToDate, validFromDate } = certificate;
+      const day = validToDate.toISOString().slice(0, 10);
+      const finding = { title: '', detail: `${shown(subject)}, until ${day}` };
+      const days = (validToDate.getTime() - now) / dayMs;
+      const warn = (what: string, hint: string): Finding => ({
+        title: '',
+        status: 'warn',
+        detail: `${finding.detail}: ${what}`,
+        hint,
+      });
+      if (days < 0) return warn('it has expired', 'Nothing trusts it any more: ask for its successor.');
+      if (validFromDate.getTime() > now) return warn('it is not valid yet', 'Look at the clock of this machine.');
+      if (!ca) return warn('it is no authority', 'Name the certificate of the authority that signed it.');
+      if (days < soonDays) return warn(`${String(Math.floor(days))} days left`, 'Ask for its successor.');
+      return { ...finding, status: 'ok' };
+    }),
+  ];
 }
 
 async function examinePort(config: Config): Promise<Finding> {
@@ -203,7 +220,7 @@ export async function examine(options: {
     ...(engine === null ? [] : [await examineDisk((await engine.info()).rootDir, 'Disk of the engine')]),
     await examineDisk(config.home, 'Disk of Ballast'),
     examineHome(config),
-    ...examineExtraCa(config),
+    ...examineExtraCa(config.extraCa),
     await examinePort(config),
   ];
 }

@@ -12,6 +12,7 @@ import { Patience, pullPatiently } from '../base-images/pull-patience.ts';
 import { pullSource, type PullSource } from '../base-images/pull-source.ts';
 import type { Config } from '../config.ts';
 import type { Engine, Progress, RegistryCredentials } from '../engines/engine.ts';
+import { readExtraCa, type ExtraCa } from '../extra-ca.ts';
 import { BallastError } from '../protocol/index.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
 import type { HostSystem } from './host-system.ts';
@@ -29,7 +30,7 @@ interface ImageFile {
 }
 
 /** Files of the image's build context, sorted; the seccomp profile is the driver's and changes no image. */
-async function imageFiles(): Promise<readonly ImageFile[]> {
+async function sourceFiles(): Promise<readonly ImageFile[]> {
   const entries = await readdir(imageDir, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() && entry.name !== 'seccomp.json')
@@ -44,15 +45,34 @@ async function imageFiles(): Promise<readonly ImageFile[]> {
   );
 }
 
-const refOf = (files: readonly ImageFile[]): string => {
+/** The operator's authorities, where the image's own update-ca-certificates looks for such. */
+const authorityFiles = ({ certificates }: ExtraCa): readonly ImageFile[] =>
+  certificates.map((certificate, at) => ({
+    name: `rootfs/usr/local/share/ca-certificates/ballast-extra-${String(at + 1)}.crt`,
+    content: Buffer.from(certificate.toString()),
+    mode: 0o644,
+  }));
+
+const digestOf = (files: readonly ImageFile[], digits: number): string => {
   const hash = createHash('sha256');
   for (const { name, content } of files) hash.update(`${name}\0${String(content.length)}\0`).update(content);
-  return `ballast/sandbox:${hash.digest('hex').slice(0, 12)}`;
+  return hash.digest('hex').slice(0, digits);
+};
+
+const refOf = (sources: readonly ImageFile[], authorities: readonly ImageFile[]): string => {
+  const suffix = authorities.length === 0 ? '' : `-${digestOf(authorities, 8)}`;
+  return `ballast/sandbox:${digestOf(sources, 12)}${suffix}`;
 };
 
 /** The reference that the sandbox image of this version has in the engine, whether it is there or not. */
-export async function sandboxImageRef(): Promise<string> {
-  return refOf(await imageFiles());
+export async function sandboxImageRef(config: Pick<Config, 'extraCa'>): Promise<string> {
+  return refOf(await sourceFiles(), authorityFiles(readExtraCa(config.extraCa)));
+}
+
+/** Whether two sandbox images are made of the same sources, be it with other authorities. */
+export function sameSandboxSources(one: string, other: string): boolean {
+  const [left, right] = [one, other].map((ref) => ref.replace(/-[0-9a-f]{8}$/, ''));
+  return left === right;
 }
 
 /** A tar of files, root's, with a fixed date: the same files give the same bytes. */
@@ -143,19 +163,24 @@ export interface PrepareImageOptions {
 }
 
 /**
- * Have the sandbox image in the engine. Its tag is a hash of its sources, so it is built once a version.
+ * Have the sandbox image in the engine. Its tag is a hash of its sources, and of the operator's authorities where there
+ * are any, so it is built once a version. That it is still in use is noted in the engine: see `removeOldSandboxImages`.
  * @throws BallastError setup_failed, engine_failed, disk_full and the like.
  */
 export async function prepareSandboxImage(
   engine: Engine,
   options: PrepareImageOptions,
 ): Promise<{ image: string; built: boolean }> {
-  const files = await imageFiles();
-  const image = refOf(files);
-  if ((await engine.findImage(image)) !== null) return { image, built: false };
+  const sources = await sourceFiles();
+  const authorities = authorityFiles(readExtraCa(options.config.extraCa));
+  const image = refOf(sources, authorities);
+  if ((await engine.findImage(image)) !== null) {
+    await engine.tagImage(image, image);
+    return { image, built: false };
+  }
   await options.beforeBuild?.();
   const base = await baseImage(engine, options);
-  await engine.buildImage(image, packFiles(files), {
+  await engine.buildImage(image, packFiles([...sources, ...authorities]), {
     labels: { 'ballast.kind': 'sandbox-image' },
     buildArgs: { BASE: base },
     onProgress: options.progress,

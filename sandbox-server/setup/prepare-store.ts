@@ -8,6 +8,7 @@ import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
 import type { Config } from '../config.ts';
 import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/engine.ts';
+import { readExtraCa } from '../extra-ca.ts';
 import { BallastError, type ErrorCode } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
@@ -37,6 +38,7 @@ const resumable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'images_missing',
   'disk_full',
   'config_invalid',
+  'sandbox_exists',
 ]);
 
 /** The store as sandboxes use it. What is in it may grow while a server runs: it is read again when asked. */
@@ -62,15 +64,6 @@ export interface PrepareStoreOptions {
   readonly progress: Progress;
 }
 
-async function readExtraCa(config: Config): Promise<string> {
-  if (config.extraCa === undefined) return '';
-  try {
-    return await readFile(config.extraCa, 'utf8');
-  } catch (cause) {
-    throw new BallastError('config_invalid', { message: `extraCa: cannot read ${config.extraCa}.`, cause });
-  }
-}
-
 /** Settings that change where images come from: with another mirror, what could not be pulled is tried again. */
 function originSettings({ images, registries }: Config): readonly unknown[] {
   const mirrors = Object.entries(registries)
@@ -94,6 +87,9 @@ async function contentHash(extraCa: string, config: Config): Promise<string> {
 export function neededBytes(refs: readonly string[]): number {
   return refs.reduce((sum, ref) => sum + (findEntry(ref)?.diskMegabytes ?? unknownImageMegabytes), 0) * 1e6;
 }
+
+/** Two set-ups that began in the same moment: the engine let the other one have the seeder. */
+const isTaken = (error: unknown): boolean => error instanceof BallastError && error.code === 'sandbox_exists';
 
 /** One preparation of one store; its methods share what they all need. */
 class StorePreparation {
@@ -185,8 +181,7 @@ class StorePreparation {
         }
         return this.#record;
       } catch (error) {
-        // Two set-ups that began in the same moment: the engine let one of them have the seeder.
-        if ((await this.#seeders()).active.length === 0) throw error;
+        if (!isTaken(error)) throw error;
       }
     }
   }
@@ -225,8 +220,14 @@ class StorePreparation {
 
   /** What a whole store says of itself; null when there is none. Waits for another set-up. */
   async find(): Promise<StoreManifest | null> {
-    await this.#settleOthers();
-    return this.#find();
+    for (;;) {
+      await this.#settleOthers();
+      try {
+        return await this.#find();
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+      }
+    }
   }
 
   /** The manifest of the volume if it is whole; null when it is not there or half-made. */
@@ -268,13 +269,13 @@ class StorePreparation {
 
   /** The volume to fill: one that an earlier set-up left half-filled, or a new one. */
   async #openVolume(): Promise<string> {
-    const known = (await this.#engine.volumeLabels(this.volume))?.[seedLabel];
-    if (known !== undefined) return known;
+    const before = await this.#engine.volumeLabels(this.volume);
+    if (before?.[seedLabel] !== undefined) return before[seedLabel];
     const seed = randomBytes(8).toString('hex');
-    const labels = { 'ballast.kind': 'store', 'ballast.host': this.#options.host, [seedLabel]: seed };
-    await this.#engine.removeVolume(this.volume);
-    await this.#engine.createVolume(this.volume, labels);
-    return seed;
+    if (before !== null) await this.#engine.removeVolume(this.volume);
+    await this.#engine.createVolume(this.volume, storeLabels(this.#options.host, seed));
+    // Of two set-ups of the same moment, one has made it.
+    return (await this.#engine.volumeLabels(this.volume))?.[seedLabel] ?? seed;
   }
 
   /**
@@ -338,7 +339,7 @@ class StorePreparation {
  */
 export async function prepareStore(engine: Engine, options: PrepareStoreOptions): Promise<PreparedStore> {
   const refs = [...new Set(options.refs.map(withTag))];
-  const extraCa = await readExtraCa(options.config);
+  const { pem: extraCa } = readExtraCa(options.config.extraCa);
   const hash = await contentHash(extraCa, options.config);
   const preparation = new StorePreparation(engine, options, { refs, extraCa, hash });
   const record = await preparation.obtain();
@@ -370,7 +371,7 @@ export interface StorePlace {
  * @throws BallastError of the engine
  */
 export async function findStore(engine: Engine, options: Omit<PrepareStoreOptions, 'refs'>): Promise<StorePlace> {
-  const extraCa = await readExtraCa(options.config);
+  const { pem: extraCa } = readExtraCa(options.config.extraCa);
   const hash = await contentHash(extraCa, options.config);
   const preparation = new StorePreparation(engine, { ...options, refs: [] }, { refs: [], extraCa, hash });
   return { volume: preparation.volume, manifest: await preparation.find() };

@@ -4,9 +4,10 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { extract, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine, ExecSpec, SandboxSpec } from '../../sandbox-server/engines/engine.ts';
+import type { Engine, ExecSpec, NamedImage, SandboxSpec } from '../../sandbox-server/engines/engine.ts';
 import { BallastError } from '../../sandbox-server/protocol/index.ts';
 import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
+import { removeOldSandboxImages } from '../../sandbox-server/setup/old-sandbox-images.ts';
 
 const host = `contract-${randomBytes(4).toString('hex')}`;
 const sessionName = (): string => randomBytes(10).toString('hex');
@@ -354,8 +355,66 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
       expect(saved.get('manifest.json')).toContain(built);
       await expect(engine.saveImage('ballast/no-such-image:none')).rejects.toMatchObject({ code: 'image_not_found' });
 
-      for (const ref of [built, tag]) await engine.removeImage(ref);
+      const other = `ballast/${host}:other`;
+      await engine.tagImage(built, other);
+      const named = (): Promise<readonly NamedImage[]> => engine.listImages({ 'ballast.host': host });
+      expect((await named()).map(({ ref }) => ref).sort()).toEqual([built, tag, other].sort());
+      const timeOf = (images: readonly NamedImage[]): number =>
+        images.find(({ ref }) => ref === other)?.lastTagged?.getTime() ?? 0;
+      const before = timeOf(await named());
+      await engine.tagImage(other, other);
+      expect(timeOf(await named())).toBeGreaterThan(before);
+
+      for (const ref of [built, tag, other]) await engine.removeImage(ref);
       expect(await engine.findImage(built)).toBeNull();
+    });
+
+    it('keeps an old sandbox image that a container is of, and removes one that nobody uses', async () => {
+      const refOf = (name: string): string => `ballast/${host}-sandbox:${name}`;
+      const names = ['used', 'unused', 'recent', 'current'];
+      const has = async (): Promise<string[]> => {
+        const found = await Promise.all(names.map((name) => engine.findImage(refOf(name))));
+        return names.filter((_, at) => found[at] !== null);
+      };
+      for (const name of names) {
+        const context = pack();
+        context.entry({ name: 'Dockerfile' }, `FROM ${image}\nLABEL ballast.test=${name}\n`);
+        context.finalize();
+        await engine.buildImage(refOf(name), Readable.from(context as AsyncIterable<Buffer>), {
+          labels: { 'ballast.host': host },
+          buildArgs: {},
+          onProgress: () => undefined,
+        });
+      }
+      const user = sessionName();
+      const sandbox = await engine.createSandbox({ ...specOf(user), image: refOf('used') });
+      // Other servers' images on the same engine are none of this test's.
+      const ours = new Proxy(engine, {
+        get(target, name): unknown {
+          if (name === 'listImages') return () => engine.listImages({ 'ballast.host': host });
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+      await removeOldSandboxImages(ours, { current: refOf('current') });
+      expect(await has()).toEqual(names);
+      await engine.tagImage(refOf('recent'), refOf('recent'));
+      const recent = (await engine.listImages({ 'ballast.host': host })).find(({ ref }) => ref === refOf('recent'));
+      await until(async () => {
+        await removeOldSandboxImages(ours, { current: refOf('current'), unusedMs: 1_000_000_000 });
+        const now = (await engine.listImages({ 'ballast.host': host })).find(({ ref }) => ref === refOf('current'));
+        return Number(now?.lastTagged) - Number(recent?.lastTagged) > 100;
+      });
+      await engine.tagImage(refOf('recent'), refOf('recent'));
+      await removeOldSandboxImages(ours, { current: refOf('current'), unusedMs: 100 });
+      expect(await has()).toEqual(['used', 'recent', 'current']);
+      await engine.removeSandbox(sandbox);
+      for (const name of await has()) await engine.removeImage(refOf(name));
+    });
+
+    it('makes one sandbox of a name, and leaves it alone when another is asked for', async () => {
+      await expect(engine.createSandbox(specOf(session))).rejects.toMatchObject({ code: 'sandbox_exists' });
+      expect(await engine.inspectSandbox(id)).toMatchObject({ running: true });
     });
 
     it('says what went wrong in a build', async () => {

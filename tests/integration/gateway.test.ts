@@ -70,6 +70,15 @@ describe('a build in a lab with packages', () => {
     expect(said, said.stderr).toMatchObject({ exitCode: 0 });
   });
 
+  it('go: in a container that runs already', { timeout: 600_000 }, async () => {
+    const said = await first.bash(`cd "$(dirname "$(ls -t ~/build-*/go.mod | head -1)")" &&
+      docker run -d --name runs -v "$PWD:/src" -w /src golang:1.24 sleep infinity > /dev/null &&
+      docker exec -e MINE=kept runs sh -c 'env && go mod download -x'; status=$?; docker rm -f runs > /dev/null; exit $status`);
+    expect(said, said.stderr).toMatchObject({ exitCode: 0 });
+    expect(said.stdout).toMatch(/^SSL_CERT_FILE=\/dev\/ballast\/ca.crt$/m);
+    expect(said.stdout).toMatch(/^MINE=kept$/m);
+  });
+
   it('an image without certificates has none where it runs', async () => {
     const said = await first.bash(
       `docker run --rm debian:trixie-slim sh -c 'env'; docker run --rm golang:1.24 sh -c 'env'`,

@@ -341,6 +341,23 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     await expectNoSecretIn([volume]);
   });
 
+  it('make one store where two set-ups begin at once', async () => {
+    const made = await Promise.all(
+      ['one', 'two', 'three'].map(async (name) => {
+        const config = configSchema.parse({ home: join(folder, name), images: 'pull', registries: registries() });
+        return prepareStore(engine, { image, refs: [refOf('b')], host, config, progress });
+      }),
+    );
+    const [{ volume } = { volume: '' }] = made;
+    for (const store of made) {
+      expect(store.volume).toBe(volume);
+      expect(store.images.map(({ ref }) => ref)).toEqual([refOf('b')]);
+      expect(store.revision).toBe(1);
+    }
+    expect(made.filter(({ obtained }) => obtained.length > 0)).toHaveLength(1);
+    await engine.removeVolume(volume);
+  });
+
   it('make a store from the beginning where what a failed set-up left is damaged', async () => {
     const config = configSchema.parse({ home: join(folder, 'home'), images: 'pull', registries: registries() });
     const options = { image, refs: [refOf('b')], host: `${host}-damaged`, config, progress };

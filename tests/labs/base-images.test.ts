@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalogue } from '../../sandbox-server/base-images/catalogue.ts';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import type { RunResult, SandboxShell } from '../../sandbox-server/checks/sandbox-shell.ts';
+import type { StoredImage } from '../../sandbox-server/base-images/manifest.ts';
 import { loadConfig } from '../../sandbox-server/config.ts';
 import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
 import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
@@ -63,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const left of await base.engine.listSandboxes({ 'ballast.host': host }))
     await base.engine.removeSandbox(left.id);
+  for (const volume of await base.engine.listVolumes({ 'ballast.host': host })) await base.engine.removeVolume(volume);
 });
 
 describe('the store with all tracks', () => {
@@ -77,6 +79,30 @@ describe('the store with all tracks', () => {
     });
     expect(again.obtained).toEqual([]);
     expect(again.volume).toBe(base.prepared.store.volume);
+  });
+});
+
+describe('an equivalent that is built again', () => {
+  const again = ['debian:trixie-slim', 'python:3.13-slim', 'gcr.io/distroless/cc-debian13:debug', 'busybox:latest'];
+  const digests = (images: readonly Pick<StoredImage, 'ref' | 'digest'>[]): Record<string, string> =>
+    Object.fromEntries(again.map((ref) => [ref, images.find((image) => image.ref === ref)?.digest ?? '']));
+
+  it('is the same image', async (context) => {
+    const known = base.prepared.store.images;
+    if (known.some(({ ref, origin }) => again.includes(ref) && origin === 'official'))
+      context.skip('the images of the store come from a registry');
+    // Another setting is another store, of the same recipes.
+    const policy = base.config.images === 'build' ? 'auto' : 'build';
+    const made = await prepareStore(base.engine, {
+      image: base.prepared.image,
+      refs: again,
+      host,
+      config: { ...base.config, images: policy },
+      progress: () => undefined,
+    });
+    expect(made.volume).not.toBe(base.prepared.store.volume);
+    expect(digests(made.images)).toEqual(digests(known));
+    await base.engine.removeVolume(made.volume);
   });
 });
 

@@ -34,7 +34,7 @@ describe.skipIf('missing' in server)('labs on official images from a registry', 
   let store: PreparedStore;
 
   beforeAll(async () => {
-    base = await prepareBase(join(folder, 'home'));
+    base = await prepareBase(join(folder, 'home'), refs);
     registry = await TestRegistry.start('path' in server ? server.path : '');
     network = await openTestNetwork(host);
     proxy = await FaultyProxy.start(network.gateway, registry.port);

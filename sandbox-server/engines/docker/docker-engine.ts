@@ -8,6 +8,7 @@ import type {
   Engine,
   EngineImage,
   EngineInfo,
+  NamedImage,
   ExecSpec,
   Progress,
   ResourceUse,
@@ -18,7 +19,7 @@ import type {
   TerminalExec,
 } from '../engine.ts';
 import { diskRoomOf, toDiskUse } from './disk.ts';
-import { engineCall, engineLookup, isNotFound, toBallastError } from './errors.ts';
+import { engineCall, engineLookup, isConflict, isNotFound, toBallastError } from './errors.ts';
 import { execOnTerminal, execProgram } from './exec.ts';
 import { logLines, logText } from './log-lines.ts';
 import { followProgress } from './progress.ts';
@@ -111,10 +112,7 @@ export class DockerEngine implements Engine {
     );
     await followProgress(stream, doing, onProgress);
     if (from === ref) return;
-    const colon = ref.lastIndexOf(':');
-    await engineCall(`name the image ${ref}`, () =>
-      this.#docker.getImage(from).tag({ repo: ref.slice(0, colon), tag: ref.slice(colon + 1) }),
-    );
+    await this.tagImage(from, ref);
     await engineCall(`forget the name ${from}`, () => this.#docker.getImage(from).remove({ noprune: true }));
   }
 
@@ -146,6 +144,26 @@ export class DockerEngine implements Engine {
       }),
     );
     await followProgress(stream, doing, options.onProgress);
+  }
+
+  async tagImage(ref: string, name: string): Promise<void> {
+    const colon = name.lastIndexOf(':');
+    await engineCall(`name the image ${ref}`, () =>
+      this.#docker.getImage(ref).tag({ repo: name.slice(0, colon), tag: name.slice(colon + 1) }),
+    );
+  }
+
+  async listImages(labels: Labels): Promise<readonly NamedImage[]> {
+    const filters = JSON.stringify(labelFilter(labels));
+    const found = await engineCall('list the images', () => this.#docker.listImages({ filters }));
+    const named: NamedImage[] = [];
+    for (const { Id, RepoTags } of found) {
+      const image = await engineLookup('look at an image', () => this.#docker.getImage(Id).inspect());
+      const time = Date.parse((image as { Metadata?: { LastTagTime?: string } } | null)?.Metadata?.LastTagTime ?? '');
+      const lastTagged = time > 0 ? new Date(time) : null;
+      for (const ref of nullable(RepoTags) ?? []) named.push({ ref, lastTagged });
+    }
+    return named;
   }
 
   async removeImage(ref: string): Promise<void> {
@@ -213,6 +231,8 @@ export class DockerEngine implements Engine {
       // A half-made sandbox must not stay: nobody would know its id.
       await container?.remove({ force: true }).catch(() => undefined);
       if (!hadVolume) await this.removeVolume(volume).catch(() => undefined);
+      // Before there is a container, all that can be in the way is its name.
+      if (container === null && isConflict(cause)) throw new BallastError('sandbox_exists', { cause });
       throw toBallastError(cause, 'create the sandbox');
     }
   }
@@ -273,7 +293,7 @@ export class DockerEngine implements Engine {
       await this.#docker.getContainer(record.id).remove({ force: true });
     } catch (cause) {
       // 409: another call is removing it at this moment.
-      const removing = typeof cause === 'object' && cause !== null && 'statusCode' in cause && cause.statusCode === 409;
+      const removing = isConflict(cause);
       if (!isNotFound(cause) && !removing) throw toBallastError(cause, 'remove the sandbox');
       if (removing)
         await this.#docker

@@ -55,6 +55,11 @@ export function isNotFound(cause: unknown): boolean {
   return typeof cause === 'object' && cause !== null && 'statusCode' in cause && cause.statusCode === 404;
 }
 
+/** Whether the engine answered that something stands in the way: a name that is taken, a removal under way. */
+export function isConflict(cause: unknown): boolean {
+  return typeof cause === 'object' && cause !== null && 'statusCode' in cause && cause.statusCode === 409;
+}
+
 /** Run a call to the engine; its failures come out as BallastError. */
 export async function engineCall<Result>(doing: string, call: () => Promise<Result>): Promise<Result> {
   try {

@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { askPackageClients } from './package-clients.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ballast-test-clients-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+it("knows the mirror of this machine's cargo, and for what it stands in", { timeout: 120_000 }, async (context) => {
+  const before = await askPackageClients();
+  if (!before.registries.some(({ from }) => from === 'cargo')) context.skip('this machine has no cargo');
+  writeFileSync(
+    join(folder, 'config.toml'),
+    '[source.crates-io]\nreplace-with = "house"\n[source.house]\nregistry = "sparse+https://me:secret@mirror.test:8443/crates/"\n',
+  );
+  const { registries, aliases } = await askPackageClients({ ...process.env, CARGO_HOME: folder });
+  expect(registries.find(({ from }) => from === 'cargo')).toMatchObject({ host: 'mirror.test', port: 8443 });
+  const [alias] = aliases;
+  expect(alias?.to).toBe('https://mirror.test:8443/crates/');
+  expect(alias?.from).toMatch(/^https:\/\/[^/]+\/$/);
+  expect(alias?.from).not.toContain('mirror.test');
+});
