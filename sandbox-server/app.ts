@@ -215,10 +215,12 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   gradeRoutes(app, {
     config: config.grading,
     labs,
+    baseImages,
     kinds: dependencies.kinds,
     grader: {
       engine,
       gateway,
+      knowledge,
       image: prepared.image,
       storeVolume: prepared.store.volume,
       hostId: dependencies.hostId,

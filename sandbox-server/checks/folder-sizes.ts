@@ -43,7 +43,7 @@ export function sizeBelow(entries: readonly LayerEntry[], path: string): number 
 }
 
 /** An instruction out of an image's history, as the Dockerfile has it and short enough for a sentence. */
-export function shortInstruction(createdBy: string): string {
+export function shortInstruction(createdBy: string, most = 60): string {
   const text = createdBy
     .replace(/^\/bin\/sh -c #\(nop\) +/, '')
     .replace(/^\/bin\/sh -c /, 'RUN ')
@@ -52,5 +52,5 @@ export function shortInstruction(createdBy: string): string {
     .replaceAll(/\s+/g, ' ')
     .trim();
   if (text === '') return 'the base image';
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

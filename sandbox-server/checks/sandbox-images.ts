@@ -11,9 +11,6 @@ const resolveTimeoutMs = 30_000;
 const saveTimeoutMs = 120_000;
 const maxConfigBytes = 4 * 1024 ** 2;
 
-/** Base images are the same in all sandboxes: what is known of their layers, checked by digest, serves them all. */
-const sharedKnowledge = new LayerKnowledge();
-
 /** The image's id, and its configuration where the engine keeps such files. Constant text: the name is an argument. */
 const resolveScript = `
 id=$(/usr/bin/docker image inspect --format '{{.Id}}' -- "$1") || exit
@@ -30,9 +27,9 @@ if [ -x "$tool" ]; then exec "$tool" "$1"; else exec /usr/bin/docker save -- "$1
 
 /**
  * A reader of the images in one sandbox's engine. Keep it as long as the sandbox: it remembers what it has read.
- * @param knowledge what is known of layers, whichever sandbox they were read in
+ * @param knowledge what is known of layers, whichever sandbox they were read in: base images are the same in all
  */
-export function createSandboxImages(shell: SandboxShell, knowledge: LayerKnowledge = sharedKnowledge): ImageReader {
+export function createSandboxImages(shell: SandboxShell, knowledge = new LayerKnowledge()): ImageReader {
   const options = (timeoutMs: number, signal: AbortSignal | undefined): RunOptions =>
     signal === undefined ? { timeoutMs } : { timeoutMs, signal };
 

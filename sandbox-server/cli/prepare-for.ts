@@ -4,6 +4,8 @@ import { connectDocker } from '../engines/docker/connect.ts';
 import { checkKinds } from '../checks/kinds/index.ts';
 import { createGateway } from '../gateway/index.ts';
 import type { GraderOptions } from '../grading/index.ts';
+import { LayerFiles } from '../images/layer-files.ts';
+import { LayerKnowledge } from '../images/layer-memory.ts';
 import { loadLabs, type Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import { createLogger } from '../observability/logger.ts';
@@ -68,6 +70,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     storeVolume: prepared.store.volume,
     hostId,
     gateway: createGateway(config, createLogger(config.logLevel, process.stderr)),
+    knowledge: new LayerKnowledge(new LayerFiles(join(config.home, 'layers'))),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
     signal: interruption(),

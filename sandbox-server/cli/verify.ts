@@ -33,18 +33,27 @@ export async function verify(ids: readonly string[], options: VerifyCommand): Pr
     if (ids.length > 0 && !ids.includes(lab.id)) continue;
     if (text) process.stdout.write(`${lab.id}\n`);
     const started = performance.now();
+    const going = new Map<string, string>();
     const proofs = await verifyLab(lab, {
       ...grader,
       jobs,
       kinds: checkKinds(createCveCounter(environment.config.home)),
       ...(options.only === undefined ? {} : { only: options.only }),
+      onProgress: (subject, done, of) => {
+        going.set(subject, `${subject} ${String(done)}/${String(of)}`);
+        showGoing(going);
+      },
       onProof: (proof) => {
+        going.delete(proof.subject);
+        clearGoing();
         if (proof.problem !== '') broken.push(proof.subject);
         if (text) process.stdout.write(formatProof(proof, { color: process.stdout.isTTY }));
         else process.stderr.write(`${lab.id} ${proof.subject}: ${proof.problem || 'as it should be'}\n`);
+        showGoing(going);
       },
       onError: (id, error, errorId) => process.stderr.write(`  check ${id} (${errorId}): ${String(error)}\n`),
     });
+    clearGoing();
     const elapsedMs = Math.round(performance.now() - started);
     if (text) process.stdout.write(formatSummary(proofs, { jobs, elapsedMs }));
     labs.push({ lab: lab.id, durationMs: elapsedMs, proofs: proofs.map(proofToJson) });
@@ -52,4 +61,14 @@ export async function verify(ids: readonly string[], options: VerifyCommand): Pr
   const holds = broken.length === 0;
   if (!text) process.stdout.write(`${JSON.stringify({ holds, jobs, labs }, null, 2)}\n`);
   process.exitCode = holds ? 0 : 1;
+}
+
+/** A line that comes and goes, for a person: a subject may take minutes. */
+function showGoing(going: ReadonlyMap<string, string>): void {
+  if (!process.stderr.isTTY || going.size === 0) return;
+  process.stderr.write(`\r\u001b[K  … ${[...going.values()].join(', ')}`.slice(0, process.stderr.columns));
+}
+
+function clearGoing(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
 }

@@ -4,6 +4,7 @@ import { createSandboxImages } from '../checks/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
 import type { Engine, Progress, ResourceUse, SandboxLimits } from '../engines/engine.ts';
 import type { Gateway } from '../gateway/index.ts';
+import type { LayerKnowledge } from '../images/layer-memory.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { LabResult } from '../protocol/index.ts';
@@ -34,6 +35,8 @@ export interface GraderOptions {
   readonly startTimeoutMs: number;
   /** The way out, for labs that have one. */
   readonly gateway: Gateway;
+  /** What is known of layers by their digest, which is checked: base images are then read once for all submissions. */
+  readonly knowledge: LayerKnowledge;
   readonly onStage?: Progress;
   /** Told at the end what the sandbox used. */
   readonly onUse?: (use: ResourceUse) => void;
@@ -98,7 +101,12 @@ export async function withCleanRoom<Result>(
       async judge(files, judging) {
         await tidy();
         await placeFiles(shell, labDir, files, signal);
-        const context = { shell, images: createSandboxImages(shell), labDir, mode: 'clean-room' } as const;
+        const context = {
+          shell,
+          images: createSandboxImages(shell, options.knowledge),
+          labDir,
+          mode: 'clean-room',
+        } as const;
         using overseer = oversee(
           { engine, id, shell, limits, diskBytes: options.limits.diskBytes },
           judging.timeoutMs ?? never,

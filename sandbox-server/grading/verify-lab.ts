@@ -29,6 +29,8 @@ export interface VerifyOptions extends GraderOptions, Pick<JudgeOptions, 'kinds'
   /** Grading sandboxes at the same time; one when left out. */
   readonly jobs?: number;
   readonly onProof?: (proof: LabProof) => void;
+  /** Told as the checks of a subject begin, and as each ends: how many have ended, of how many. */
+  readonly onProgress?: (subject: string, done: number, of: number) => void;
 }
 
 /** Something to prove, before it is tried. */
@@ -54,7 +56,10 @@ export async function verifyLab(lab: Lab, options: VerifyOptions): Promise<LabPr
     withCleanRoom(lab, options, async (room) => {
       for (const [index, { files, ...claim }] of waiting) {
         const started = performance.now();
-        const result = await room.judge(putBack(await files(), protectedFiles), options);
+        const result = await room.judge(putBack(await files(), protectedFiles), {
+          ...options,
+          ...counting((done, of) => options.onProgress?.(claim.subject, done, of)),
+        });
         const durationMs = Math.round(performance.now() - started);
         const proof = { ...claim, problem: problemOf(result, claim.caughtBy), durationMs, result };
         proofs[index] = proof;
@@ -63,6 +68,20 @@ export async function verifyLab(lab: Lab, options: VerifyOptions): Promise<LabPr
     }),
   );
   return proofs;
+}
+
+function counting(tell: (done: number, of: number) => void): Pick<JudgeOptions, 'onStart' | 'onResult'> {
+  let [done, of] = [0, 0];
+  return {
+    onStart: (ids) => {
+      of = ids.length;
+      tell(done, of);
+    },
+    onResult: () => {
+      done += 1;
+      tell(done, of);
+    },
+  };
 }
 
 function claimsOf(lab: Lab): readonly Claim[] {

@@ -11,6 +11,8 @@ import type { GraderOptions } from '../grading/index.ts';
 import { readSubmissionTar } from '../grading/submission.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError, labId, labResult } from '../protocol/index.ts';
+import { requireImages } from '../sessions/lab-list.ts';
+import type { BaseImage } from '../sessions/list-images.ts';
 import { bearerToken } from './guard.ts';
 import { createTurns } from './turns.ts';
 import { errorAnswers, type App } from './route-kit.ts';
@@ -48,12 +50,14 @@ export function gradeRoutes(
   options: {
     readonly config: Config['grading'];
     readonly labs: ReadonlyMap<string, Lab>;
+    /** Asked each time: set-up may add to them while the server runs. */
+    readonly baseImages: () => readonly BaseImage[];
     readonly kinds: RunChecksOptions['kinds'];
     readonly grader: Omit<GraderOptions, 'signal'>;
     readonly logger: Logger;
   },
 ): void {
-  const { config, labs, kinds, grader, logger } = options;
+  const { config, labs, baseImages, kinds, grader, logger } = options;
   const turns = createTurns(config.jobs, config.queue);
   const closing = new AbortController();
   app.addHook('preClose', (done) => {
@@ -96,6 +100,7 @@ export function gradeRoutes(
               'lab_not_found',
               'too_large',
               'capacity',
+              'images_missing',
               'grade_failed',
               'sandbox_failed',
               'shutting_down',
@@ -106,6 +111,7 @@ export function gradeRoutes(
       async (request) => {
         const lab = labs.get(request.query.lab);
         if (lab === undefined) throw new BallastError('lab_not_found');
+        requireImages(lab, baseImages());
         if (!(request.body instanceof Readable)) {
           throw new BallastError('bad_request', {
             message: 'The body must be a tar.',

@@ -14,10 +14,9 @@ import { connectToPackages } from './connect-to-packages.ts';
 import { hashToken, newSessionId, newToken } from './credentials.ts';
 import { hasRunningBuild } from './has-running-build.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { setupCommand } from '../base-images/lab-images.ts';
 import { removeOldSandboxImages } from '../setup/old-sandbox-images.ts';
 import { removeUnusedStores } from '../setup/unused-stores.ts';
-import { missingImages } from './lab-list.ts';
+import { requireImages } from './lab-list.ts';
 import { commonSpec, type LaunchOptions } from './launch-sandbox.ts';
 import type { BaseImageStore } from './list-images.ts';
 import { SandboxPool } from './sandbox-pool.ts';
@@ -173,13 +172,7 @@ export class SessionManager {
     const { labs, prepared, config, logger } = this.#options;
     const lab = labs.get(labId);
     if (lab === undefined) throw new BallastError('lab_not_found');
-    const missing = missingImages(lab, prepared.store.images);
-    if (missing.length > 0) {
-      throw new BallastError('images_missing', {
-        message: `Base images of this lab are not here yet: ${missing.join(', ')}.`,
-        hint: `Whoever runs the server can get them with: ${setupCommand(lab, missing)}. It goes on running meanwhile.`,
-      });
-    }
+    requireImages(lab, prepared.store.images);
     const verdict = this.#desk.verdictFor({ lab });
     if (verdict.kind === 'refuse') throw new BallastError('capacity', { message: verdict.reason });
     const waits = verdict.kind === 'wait' || this.#line.length > 0;

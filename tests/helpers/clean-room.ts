@@ -3,9 +3,12 @@ import { createGateway } from '../../sandbox-server/gateway/index.ts';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import type { GraderOptions } from '../../sandbox-server/grading/index.ts';
+import { LayerKnowledge } from '../../sandbox-server/images/layer-memory.ts';
 import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
 import { startSandbox } from '../../sandbox-server/sessions/start-sandbox.ts';
 import type { Base } from './server.ts';
+
+const knowledge = new LayerKnowledge();
 
 /** What grading needs, of a set-up that tests share. `host` labels the sandboxes that it makes. */
 export function graderOf({ engine, prepared, config }: Base, host: string): GraderOptions {
@@ -15,6 +18,7 @@ export function graderOf({ engine, prepared, config }: Base, host: string): Grad
     storeVolume: prepared.store.volume,
     hostId: host,
     gateway: createGateway(config, pino({ level: 'silent' })),
+    knowledge,
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,
   };

@@ -62,16 +62,32 @@ export function makeContents(made: readonly MadeLayer[], config: Partial<ImageCo
   };
 }
 
-/** For kinds that only look at images and never touch the sandbox. `others` are further images, by name. */
+const nothingSaid = { stderr: '', timedOut: false, truncated: false };
+
+/**
+ * For kinds that look at images alone. `others` are further images, by name; `dockerfile` is all that can be read of the
+ * lab folder.
+ */
 export function contextOf(
   contents: ImageContents,
   {
     others = {},
     findings = [],
-  }: { others?: Readonly<Record<string, ImageContents>>; findings?: readonly Finding[] } = {},
+    dockerfile,
+  }: {
+    others?: Readonly<Record<string, ImageContents>>;
+    findings?: readonly Finding[];
+    dockerfile?: string;
+  } = {},
 ): CheckContext {
   return {
-    shell: { run: () => Promise.reject(new Error('unused')), stream: () => Promise.reject(new Error('unused')) },
+    shell: {
+      run: ([program = '']) =>
+        program === '/usr/bin/cat'
+          ? Promise.resolve({ ...nothingSaid, exitCode: dockerfile === undefined ? 1 : 0, stdout: dockerfile ?? '' })
+          : Promise.reject(new Error('unused')),
+      stream: () => Promise.reject(new Error('unused')),
+    },
     images: {
       read: (ref) => Promise.resolve(others[ref] ?? contents),
       search: () => Promise.resolve(findings),

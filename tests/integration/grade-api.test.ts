@@ -59,6 +59,26 @@ it('asks for its token before it reads anything', async () => {
   expect(await open.ask('POST', '/api/grade?lab=multi-stage-go', { body, token })).toMatchObject({ status: 404 });
 });
 
+it('refuses a lab whose base images are not here, with the command that gets them', async () => {
+  const missing = 'example.org/not-here:1';
+  const [lab] = base.labs.values();
+  const without = new Map([['rust-lab', { ...lab!, id: 'rust-lab', images: [...lab!.images, missing] }]]);
+  const grading = { ...base.config.grading, token };
+  await using other = new TestServer({ ...base, labs: without, config: { ...base.config, grading } });
+  await other.start();
+  const headers = { 'content-type': 'application/x-tar' };
+  const body = await submission('FROM scratch\n');
+  const answer = await other.ask('POST', '/api/grade?lab=rust-lab', { body, token, headers });
+  expect(answer).toMatchObject({ status: 503, code: 'images_missing' });
+  expect(answer.json).toMatchObject({
+    error: {
+      message: `Base images of this lab are not here yet: ${missing}.`,
+      hint: expect.stringContaining('npx ballast setup --lab rust-lab') as string,
+    },
+  });
+  expect(await base.engine.listSandboxes({ 'ballast.host': other.hostId })).toEqual([]);
+});
+
 it('refuses what is no submission', async () => {
   const body = await submission('FROM scratch\n');
   expect(await post(body, { lab: 'no-such-lab' })).toMatchObject({ status: 404, code: 'lab_not_found' });

@@ -18,13 +18,15 @@ import type { Base } from '../helpers/server.ts';
 
 const host = 'fifty-test';
 const wanted = 50;
-const parts = 5;
+const parts = 10;
+/** Several times what a right one takes; less than one build may take, so that a build without an end is stopped by it. */
+const timeoutMs = 240_000;
 const home = mkdtempSync(join(tmpdir(), 'ballast-fifty-'));
 let base: Base;
 let lab: Lab;
 
-/** What became of each. */
-const figures: Readonly<Record<string, string | number | null>>[] = [];
+/** A file for what became of each, a line each. */
+const figures = process.env['BALLAST_FIGURES'];
 
 /** A submission and the verdict that it must get. */
 interface Expected extends NamedSubmission {
@@ -40,18 +42,21 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const { id } of await base.engine.listSandboxes({ 'ballast.host': host })) await base.engine.removeSandbox(id);
   rmSync(home, { recursive: true, force: true });
-  // For docs/measured/: only of all fifty, and only when asked for.
-  const file = process.env['BALLAST_FIGURES'];
-  if (file !== undefined) appendFileSync(file, figures.map((figure) => `${JSON.stringify(figure)}\n`).join(''));
 });
 
-/** Outcome and failed checks. Of what runs riot, the first alone: what is judged after it is a matter of time left. */
+/** Outcome, score and failed checks. */
 const verdictOf = (graded: Graded): string => {
   const failed = graded.result?.checks.filter(({ status }) => status === 'fail').map(({ id }) => id) ?? [];
-  const told = riotous.has(graded.name) ? failed.slice(0, 1) : failed.sort();
-  return [outcomeOf(graded), ...told].join(' ');
+  return [outcomeOf(graded), ...(graded.result === null ? [] : [graded.result.score]), ...failed.sort()].join(' ');
 };
-const riotous: ReadonlySet<string> = new Set(['hang', 'spin', 'bomb', 'flood']);
+
+/** The verdict of a submission that fails these checks and no other. */
+function failing(ids: readonly string[]): string {
+  const points = lab.checks.filter(({ id }) => !ids.includes(id)).map((check) => check.points);
+  return ['failed', points.reduce((sum, each) => sum + each, 0), ...[...ids].sort()].join(' ');
+}
+
+const passed = (): string => failing([]).replace('failed', 'passed');
 
 const withFile = (files: Submission, path: string, text: string): Submission =>
   new Map([...files, [path, { path, type: 'file', executable: false, content: Buffer.from(text) }]]);
@@ -84,7 +89,8 @@ async function hostile(solution: Submission): Promise<Expected[]> {
   };
   const start = await readSubmissionFolder(lab.startDir);
   const hanging = Object.entries(dockerfiles).map(([name, dockerfile], index) =>
-    archived(name, withFile(start, 'Dockerfile', dockerfile), 'failed image-built', index),
+    // Its time ends within the build, and all else is not reached.
+    archived(name, withFile(start, 'Dockerfile', dockerfile), 'failed 0 image-built', index),
   );
   const noise = withFile(
     withFile(solution, 'result.json', '{"outcome":"passed"}'),
@@ -93,7 +99,7 @@ async function hostile(solution: Submission): Promise<Expected[]> {
   );
   return [
     ...hanging,
-    archived('brings-a-docker', noise, 'passed', 0),
+    archived('brings-a-docker', noise, passed(), 0),
     refused('traversal', { name: '../../.bashrc' }),
     refused('device', { name: 'disk', type: 'block-device', devmajor: 8 }),
     refused('link', { name: 'x', type: 'symlink', linkname: '/etc/passwd' }),
@@ -108,18 +114,18 @@ async function fifty(): Promise<readonly Expected[]> {
       const differs = new Map(await readSubmissionFolder(wrong.dir));
       differs.delete('case.yaml');
       const files = overlay(solution, differs, wrong.remove);
-      return archived(wrong.name, files, ['failed', ...[...wrong.caughtBy].sort()].join(' '), index);
+      return archived(wrong.name, files, failing(wrong.caughtBy), index);
     }),
   );
   const bad = [...cases, ...(await hostile(solution))];
   const twice = cases.map((one) => ({ ...one, name: `${one.name}-again` }));
   const right = Array.from({ length: Math.max(0, wanted - bad.length - twice.length) }, (_, index) =>
-    archived(`right-${String(index)}`, withFile(solution, 'NOTES.md', `No. ${String(index)}`), 'passed', index),
+    archived(`right-${String(index)}`, withFile(solution, 'NOTES.md', `No. ${String(index)}`), passed(), index),
   );
   return [...bad, ...right, ...twice].slice(0, wanted);
 }
 
-/** Dealt out so that each part has some of every sort. */
+/** Dealt out so that each part has some of several sorts. */
 describe.each(Array.from({ length: parts }, (_, part) => part))('part %i of fifty submissions', (part) => {
   it('each gets its right verdict, two at a time', { timeout: 1_800_000 }, async () => {
     const all = await fifty();
@@ -129,16 +135,17 @@ describe.each(Array.from({ length: parts }, (_, part) => part))('part %i of fift
       ...graderOf(base, host),
       kinds: base.kinds,
       jobs: 2,
-      timeoutMs: 240_000,
+      timeoutMs,
       onGraded: (one) => {
-        figures.push({
+        const figure = JSON.stringify({
           submission: one.name,
           verdict: verdictOf(one),
           seconds: Number((one.durationMs / 1000).toFixed(1)),
           sandboxPeakMiB: one.memoryPeakBytes === null ? null : Math.round(one.memoryPeakBytes / 1024 ** 2),
           graderMiB: Math.round(process.memoryUsage.rss() / 1024 ** 2),
         });
-        process.stderr.write(`${JSON.stringify(figures.at(-1))}\n`);
+        process.stderr.write(`${figure}\n`);
+        if (figures !== undefined) appendFileSync(figures, `${figure}\n`);
       },
     });
     const verdicts = Object.fromEntries(graded.map((one) => [one.name, verdictOf(one)]));

@@ -44,6 +44,26 @@ describe('image-size', () => {
     });
   });
 
+  it.each([
+    [
+      'COPY --from=build /usr/local/go /usr/local/go',
+      '/usr/local/go',
+      'The final stage copies /usr/local/go (266 MB) from "build"',
+    ],
+    ['COPY --from=golang:1.24 /usr/local/go /go', '/usr/local/go', 'from "golang:1.24"'],
+    [
+      'COPY usr/local/go /usr/local/go',
+      'usr/local/go',
+      'comes from "COPY usr/local/go /x", most of it in /usr/local/go',
+    ],
+    ['COPY --from=build /out /out', '/usr/local/go', 'comes from "COPY /usr/local/go /x"'],
+  ])('says where the most comes from: %s', async (copy, source, hint) => {
+    const entries = [file('usr/local/go/bin/go', 133e6), file('usr/local/go/pkg/x', 133e6)];
+    const contents = makeContents([{ entries, createdBy: `COPY ${source} /x # buildkit` }]);
+    const context = contextOf(contents, { dockerfile: `FROM golang:1.24 AS build\nFROM scratch\n${copy}\n` });
+    expect(await imageSize.run({ image, max: 20e6 }, context)).toMatchObject({ status: 'fail', hint: holding(hint) });
+  });
+
   it('wants at least one limit, and reads sizes with units', () => {
     expect(imageSize.schema.safeParse({ image }).success).toBe(false);
     expect(imageSize.schema.parse({ image, growth: { over: '10 MB', maxPercent: 5 } }).growth?.over).toBe(10e6);

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
 import { byteSize, formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
+import { parseStages, readLabFile } from '../dockerfile.ts';
+import type { Stage } from '../dockerfile.ts';
 import { heaviestFolder, shortInstruction } from '../folder-sizes.ts';
 import { imageParameter, otherImageParameter } from '../parameters.ts';
 
@@ -46,11 +48,12 @@ export const imageSize: CheckKind<Parameters> = {
     example: `image: greeter
 max: 20 MB`,
     fails:
-      'Says the size and the limit. The hint names the largest layer, the instruction that made it and the folder in which most of it lies.',
+      'Says the size and the limit. The hint names the largest layer, the instruction that made it (of a COPY, the stage that it takes from) and the folder in which most of it lies.',
   },
   schema,
   timeoutMs: 180_000,
-  async run(parameters, { images, signal }) {
+  async run(parameters, context) {
+    const { images, signal } = context;
     const { image } = parameters;
     const contents = await images.read(image, signal);
     const limits = await limitsOf(parameters, async (ref) => (await images.read(ref, signal)).sizeBytes);
@@ -58,7 +61,9 @@ max: 20 MB`,
     const layers = contents.layers.length;
     const actual = `It is ${formatBytes(contents.sizeBytes)} in ${String(layers)} ${layers === 1 ? 'layer' : 'layers'}.`;
     if (limits.every(({ bytes }) => contents.sizeBytes <= bytes)) return { status: 'pass', expected, actual };
-    return { status: 'fail', expected, actual, hint: whereTheBytesAre(contents) };
+    const dockerfile = await readLabFile(context, 'Dockerfile');
+    const last = dockerfile === null ? undefined : parseStages(dockerfile).at(-1);
+    return { status: 'fail', expected, actual, hint: whereTheBytesAre(contents, last) };
   },
 };
 
@@ -89,13 +94,32 @@ export async function limitsOf(
   return limits;
 }
 
-/** A sentence on the largest layer: the place where cutting pays. */
-export function whereTheBytesAre({ layers }: Pick<ImageContents, 'layers'>): string {
+/**
+ * A sentence on the largest layer: the place where cutting pays.
+ * @param last last stage of the Dockerfile, where it is known
+ */
+export function whereTheBytesAre({ layers }: Pick<ImageContents, 'layers'>, last?: Pick<Stage, 'copies'>): string {
   const largest = layers.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0];
   if (largest === undefined) return '';
-  const from =
-    largest.createdBy === '' ? 'comes with the base image' : `comes from "${shortInstruction(largest.createdBy)}"`;
   const folder = heaviestFolder(largest.entries);
+  const size = formatBytes(largest.sizeBytes);
+  const from = last === undefined ? undefined : copiedFrom(largest.createdBy, last);
+  if (from !== undefined && folder !== undefined) {
+    const inside = formatBytes(folder.sizeBytes);
+    const most = inside === size ? '' : `, most of a layer of ${size}`;
+    return `The final stage copies /${folder.path} (${inside}) from "${from}"${most}. Does the running service need it?`;
+  }
+  const by =
+    largest.createdBy === '' ? 'comes with the base image' : `comes from "${shortInstruction(largest.createdBy)}"`;
   const inside = folder === undefined ? '' : `, most of it in /${folder.path} (${formatBytes(folder.sizeBytes)})`;
-  return `The largest layer, ${formatBytes(largest.sizeBytes)}, ${from}${inside}. Does the running service need it?`;
+  return `The largest layer, ${size}, ${by}${inside}. Does the running service need it?`;
+}
+
+/** The stage or image that a COPY in the history takes from, which the history itself leaves out. */
+function copiedFrom(createdBy: string, last: Pick<Stage, 'copies'>): string | undefined {
+  const [keyword, ...words] = shortInstruction(createdBy, Infinity).split(' ');
+  if (keyword !== 'COPY') return undefined;
+  const sources = words.filter((word) => !word.startsWith('--')).slice(0, -1);
+  const from = last.copies.find((copy) => copy.sources.join(' ') === sources.join(' '))?.from;
+  return from === '' ? undefined : from;
 }
