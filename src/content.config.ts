@@ -38,6 +38,7 @@ const labs = defineCollection({
     title: z.string(),
     summary: z.string(),
     minutes: z.number().int().positive(),
+    network: z.enum(['none', 'packages']).default('none'),
     checks: z.array(z.object({ id: z.string(), title: z.string(), points: z.number().int() })),
   }),
 });

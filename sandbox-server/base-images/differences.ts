@@ -11,7 +11,7 @@ const differences: Readonly<Record<string, string>> = {
   'rust:':
     "Debian's rustc and cargo. No rustup, so no further targets: Debian has no standard library for musl. For an image from scratch link glibc statically (`-C target-feature=+crt-static`).",
   'eclipse-temurin:':
-    "Debian's OpenJDK 21 without graphics, on Debian instead of Ubuntu; with jmods in the development kit, so jlink works.",
+    "Debian's OpenJDK 21 without graphics, on Debian instead of Ubuntu; with jmods in the development kit, so jlink works, but without the binutils that its `--strip-debug` wants: say `--strip-java-debug-attributes`.",
   'maven:': "Debian's Maven 3.9 on the development kit above; on Debian instead of Ubuntu.",
   'gcr.io/distroless/static-debian13:':
     "The same packages and files. `:debug` has Debian's busybox (1.37); its shell is started by /busybox/sh as in the official one.",

@@ -226,11 +226,20 @@ export class ExtraAuthorities {
 
   async #build(ref: string, image: Inspected, { files, environment, javaHomes }: AuthoritiesPlan): Promise<void> {
     const user = image.Config.User ?? '';
+    const isRoot = ['', '0', 'root'].includes(user);
     // Some makers date their images before there were computers.
     const created = new Date(Math.max(0, Date.parse(image.Created)));
     const tool = (home: string, at: number): string =>
       JSON.stringify([
-        ...[`/${home}/bin/keytool`, '-importcert', '-noprompt', '-cacerts', '-storepass', 'changeit'],
+        ...[
+          `/${home}/bin/keytool`,
+          '-J-XX:-UsePerfData',
+          '-importcert',
+          '-noprompt',
+          '-cacerts',
+          '-storepass',
+          'changeit',
+        ],
         ...['-alias', `ballast-extra-${String(at)}`, '-file', `/run/ballast/${String(at)}.crt`],
       ]);
     const java = javaHomes.flatMap((home) =>
@@ -242,7 +251,7 @@ export class ExtraAuthorities {
       'ARG BASE',
       'FROM ${BASE}',
       ...(files.length === 0 ? [] : ['ADD authorities.tar /']),
-      ...(java.length === 0 ? [] : ['USER 0:0', ...java, `USER ${user === '' ? '0' : user}`]),
+      ...(java.length === 0 || isRoot ? java : ['USER 0:0', ...java, `USER ${user}`]),
       ...Object.entries(environment).map(([name, value]) => `ENV ${name}=${value}`),
       '',
     ].join('\n');

@@ -4,6 +4,8 @@ import { Duplex, type Readable } from 'node:stream';
 const windowBytes = 256 * 1024;
 const maxPayload = 64 * 1024;
 const headerBytes = 9;
+/** A program that has not hung up so long after the last it was sent is hung up on. */
+const lingerMs = 60_000;
 
 type Send = (type: 'd' | 'e' | 'c' | 'w', id: number, payload?: Buffer) => boolean;
 
@@ -29,6 +31,9 @@ class RelayStream extends Duplex {
   #room = windowBytes;
   #taken = 0;
   #gone = false;
+  /** The program has said that nothing more comes from it. */
+  #heardAll = false;
+  #lingering: NodeJS.Timeout | null = null;
 
   constructor(id: number, send: Send, onClose: () => void) {
     super({ allowHalfOpen: true, highWaterMark: windowBytes / 4 });
@@ -41,19 +46,23 @@ class RelayStream extends Duplex {
   arrived(data: Buffer): boolean {
     if (data.length > this.#room) return false;
     this.#room -= data.length;
+    if (this.#lingering !== null) return true;
     this.#unread.push(data);
     this.#pass();
     return true;
   }
 
   ended(): void {
-    this.push(null);
+    this.#heardAll = true;
+    if (this.#lingering === null) this.push(null);
+    else this.#forget();
   }
 
   /** The other side has gone. */
   lost(): void {
     this.#gone = true;
-    this.destroy();
+    if (this.#lingering === null) this.destroy();
+    else this.#forget();
   }
 
   granted(bytes: number): void {
@@ -106,9 +115,25 @@ class RelayStream extends Duplex {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     // Ended in both directions, it is gone at the other side as well.
-    if (!this.#gone && !(this.readableEnded && this.writableFinished)) this.#send('c', this.#id);
+    if (!this.#gone && !(this.#heardAll && this.writableFinished)) {
+      if (error === null && this.writableFinished) {
+        // "Closed" makes the relay drop what a slow program has not taken yet. Told of the end, the program hangs up.
+        this.#lingering = setTimeout(() => {
+          this.#send('c', this.#id);
+          this.#forget();
+        }, lingerMs).unref();
+        callback(null);
+        return;
+      }
+      this.#send('c', this.#id);
+    }
     this.#onClose();
     callback(error);
+  }
+
+  #forget(): void {
+    if (this.#lingering !== null) clearTimeout(this.#lingering);
+    this.#onClose();
   }
 }
 

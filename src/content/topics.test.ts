@@ -5,7 +5,7 @@ const root = new URL('../../', import.meta.url).pathname;
 const page = readFileSync(`${root}docs/topics.md`, 'utf8');
 
 /** Topics that no lesson teaches yet. Lower it as they are taught; it must never rise. */
-const mostUntaught = 2;
+const mostUntaught = 0;
 
 const rows = page
   .split('\n')

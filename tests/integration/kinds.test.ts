@@ -204,6 +204,7 @@ describe('what a container of an image does', () => {
   const orphan = (sh: string): string[] => [sh, '-c', '/busybox sleep 0.1 & exit 0'];
   it.each<Case>([
     ['healthcheck', { image: 'direct' }, /turned healthy, and unhealthy when the service was stopped/],
+    ['healthcheck', { image: 'direct', noticesFailure: false, noticesAbsence: true }, /turned healthy/],
     ['runs-hardened', { image: 'good', port: 8080 }, /It does/],
     ['stops-in-time', { image: 'good', port: 8080 }, /exit code 0/],
     [
@@ -231,6 +232,11 @@ describe('what a container of an image does', () => {
 
   it.each<Case>([
     ['healthcheck', { image: 'bad' }, /"\/busybox true" still says healthy/],
+    [
+      'healthcheck',
+      { image: 'bad', noticesFailure: false, noticesAbsence: true },
+      /"\/busybox true" says yes in a container where the service does not run/,
+    ],
     ['healthcheck', { image: debug }, /declares none/],
     ['runs-hardened', { image: 'bad', log: 'ready' }, /Read-only file system|Permission denied/],
     ['stops-in-time', { image: 'bad', log: 'ready', within: '2s' }, /still running 2 seconds after SIGTERM/],

@@ -113,7 +113,11 @@ describe('tools of the language images', () => {
     ['node:20', ['npm', '--version'], /^\d+\.\d+\.\d+$/m],
     ['node:20-slim', ['node', '-p', 'process.version'], /^v20\./],
     ['golang:1.24', ['go', 'version'], /^go version go1\.24/],
-    ['golang:1.24', ['sh', '-c', 'cd /tmp && go mod init x 2> /dev/null && go mod download && echo done'], /^done$/m],
+    [
+      'golang:1.24',
+      ['sh', '-c', 'mkdir x && cd x && go mod init x 2> /dev/null && go mod download && echo done'],
+      /^done$/m,
+    ],
     ['golang:1.24', ['sh', '-c', 'git --version && gcc --version && make --version'], /^git version/],
     ['rust:1.85-slim', ['cargo', '--version'], /^cargo 1\.85/],
     ['eclipse-temurin:21-jre', ['sh', '-c', 'java -version 2>&1; echo $JAVA_HOME'], /"21\..*\/opt\/java\/openjdk$/ms],
@@ -131,7 +135,8 @@ describe('tools of the language images', () => {
     const rust =
       'cd /tmp && printf "fn main() { println!(\\"hello\\"); }" > a.rs && rustc -C target-feature=+crt-static a.rs && ./a && ldd a || true';
     expect((await run('rust:1.85-slim', ['sh', '-c', rust])).stdout).toContain('hello');
-    const java = 'jlink --add-modules java.base --strip-debug --output /tmp/j && /tmp/j/bin/java -version 2>&1';
+    const java =
+      'jlink --add-modules java.base --strip-java-debug-attributes --output /tmp/j && /tmp/j/bin/java -version 2>&1';
     expect((await run('eclipse-temurin:21-jdk', ['sh', '-c', java])).stdout).toContain('"21.');
   });
 });

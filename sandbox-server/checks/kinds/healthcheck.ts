@@ -7,6 +7,7 @@ import { dockerCli } from '../docker-cli.ts';
 import { lastLines } from '../plain-text.ts';
 import { imageParameter } from '../parameters.ts';
 import { withProbeContainer } from '../probe-container.ts';
+import { runOnce } from '../run-once.ts';
 import { startHint } from '../start-hints.ts';
 
 const schema = z.strictObject({
@@ -16,6 +17,12 @@ const schema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether it must turn unhealthy when the service hangs: its first process is stopped with SIGSTOP.'),
+  noticesAbsence: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether it must say no in a container in which nothing but the check runs. For a service of several processes: stopping the first does not stop those that answer.',
+    ),
 });
 type Parameters = z.output<typeof schema>;
 
@@ -24,6 +31,8 @@ const pace = ['--health-interval=1s', '--health-timeout=2s', '--health-retries=2
 /** Two failures of at most two seconds, a second apart, and as much again for a slow machine. */
 const unhealthyWithinMs = 15_000;
 const pollMs = 250;
+/** For a check to say no, alone in a container. */
+const aloneMs = 15_000;
 
 /** Says yes when the service works, and no when it does not: a check that always says yes is none. */
 export const healthcheck: CheckKind<Parameters> = {
@@ -31,7 +40,7 @@ export const healthcheck: CheckKind<Parameters> = {
   summary: 'The image declares a health check, which turns healthy, and unhealthy when the service hangs.',
   docs: {
     looksAt:
-      'HEALTHCHECK of the configuration, run in a container at a quicker pace than its own: it must turn healthy, and unhealthy once the first process is stopped with SIGSTOP.',
+      'HEALTHCHECK of the configuration, run in a container at a quicker pace than its own: it must turn healthy, and unhealthy once the first process is stopped with SIGSTOP. Where asked for, its command alone in a container as well: there it must say no.',
     example: `image: greeter
 healthyWithin: 15s`,
     fails: 'Says that there is none, what its last run printed, or that it went on saying yes while the service hung.',
@@ -40,8 +49,9 @@ healthyWithin: 15s`,
   alone: true,
   timeoutMs: 120_000,
   async run(parameters, context) {
-    const { image, noticesFailure } = parameters;
-    const then = noticesFailure ? ', and turns unhealthy when the service hangs' : '';
+    const { image, noticesFailure, noticesAbsence } = parameters;
+    const absence = noticesAbsence ? ', says no where the service does not run' : '';
+    const then = `${absence}${noticesFailure ? ', and turns unhealthy when the service hangs' : ''}`;
     const expected = `${image} has a HEALTHCHECK that turns healthy${then}.`;
     const { config } = await context.images.read(image, context.signal);
     if (config.healthcheck === null) {
@@ -63,6 +73,13 @@ healthyWithin: 15s`,
         const actual = `It was ${healthy.status} after ${seconds} seconds.${said}`;
         return { status: 'fail', expected, actual, hint: healthHint(healthy.output, declared) };
       }
+      if (noticesAbsence && (await saysYesAlone(config.healthcheck?.test ?? [], image, context)))
+        return {
+          status: 'fail',
+          expected,
+          actual: `"${declared}" says yes in a container where the service does not run.`,
+          hint: askTheService,
+        };
       if (!noticesFailure) return { status: 'pass', expected, actual: `"${declared}" turned healthy.` };
       const argv = [dockerCli, 'kill', '--signal=STOP', '--', name];
       const stopped = await context.shell.run(argv, { timeoutMs: 20_000, signal: context.signal });
@@ -78,11 +95,26 @@ healthyWithin: 15s`,
         status: 'fail',
         expected,
         actual: `The service was stopped with SIGSTOP, and "${declared}" still says ${broken.status} after ${String(unhealthyWithinMs / 1000)} seconds.`,
-        hint: 'Let the check ask the service itself, as a client does, and fail when no right answer comes: a check that looks for a file or a process sees no hang. Where a shell starts the service, let it "exec" it: what is stopped is the first process.',
+        hint: `${askTheService} Where a shell starts the service, let it "exec" it: what is stopped is the first process.`,
       };
     });
   },
 };
+
+const askTheService =
+  'Let the check ask the service itself, as a client does, and fail when no right answer comes: a check that looks for a file or a process sees no hang.';
+
+/** Whether the check, run in place of the service, is satisfied all the same. */
+async function saysYesAlone(
+  [form, ...words]: readonly string[],
+  image: string,
+  context: CheckContext,
+): Promise<boolean> {
+  const [entrypoint = '', ...args] = form === 'CMD-SHELL' ? ['/bin/sh', '-c', ...words] : words;
+  const answer = await runOnce(context, { image, entrypoint, args, timeoutMs: aloneMs });
+  if (answer.engineFault !== undefined) throw new BallastError('engine_failed', { message: answer.engineFault });
+  return !answer.timedOut && answer.exitCode === 0;
+}
 
 interface Health {
   readonly status: string;

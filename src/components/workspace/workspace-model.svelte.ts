@@ -21,6 +21,8 @@ export interface WorkspaceLab {
   readonly id: string;
   readonly title: string;
   readonly minutes: number;
+  /** What the sandbox reaches: nothing, or package registries. */
+  readonly network: 'none' | 'packages';
   readonly checks: readonly CheckSummary[];
 }
 
