@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { registryOf } from '../../sandbox-server/base-images/catalogue.ts';
 import { authoritiesLabel } from '../../sandbox-server/base-images/extra-authorities.ts';
 import { pullSource } from '../../sandbox-server/base-images/pull-source.ts';
@@ -200,7 +200,9 @@ describe.skipIf('missing' in registryServer).each(groups)('an extra CA: $name', 
     address = (
       await docker('inspect', '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', 'server')
     ).trim();
-    await expect.poll(async () => (await docker('logs', 'server')).match(/listening/g)).toHaveLength(2);
+    await vi.waitUntil(async () => (await docker('logs', 'server')).split('listening').length === 3, {
+      timeout: 60_000,
+    });
     if (usesJava) {
       const compile = ['javac', '-d', '/work/classes', '/work/Fetch.java'];
       await docker('run', '--rm', '-v', '/home/learner/work:/work', 'eclipse-temurin:21-jdk', ...compile);

@@ -138,7 +138,7 @@ describe.skipIf(missing !== null)('a kit', () => {
     let begun = false;
     const killed = await importKit((line, kill) => {
       begun ||= line.includes('[STARTED] Base images');
-      if (begun && / of \d+ MB$/.test(line)) kill();
+      if (begun && / of [\d.]+ [MG]B$/.test(line)) kill();
     });
     expect(killed.code, killed.text).not.toBe(0);
     const { code, text } = await importKit();
