@@ -120,6 +120,17 @@ describe('the engine in a sandbox', () => {
     }
   });
 
+  it('starts containers with one sealed copy of runc, not one for each', async () => {
+    const getSeals = 1034; // F_GET_SEALS of fcntl(2)
+    const seals = `perl -e 'open my $runc, "<", "$ENV{XDG_RUNTIME_DIR}/sealed/runc" or die $!; print fcntl $runc, ${getSeals}, 0'`;
+    const all = 15; // the four that runc wants before it trusts a copy
+    expect(await bash(seals)).toBe(String(all));
+    const found = `PATH=$(tr '\\0' '\\n' < /proc/$(pgrep -x containerd)/environ | sed -n 's/^PATH=//p') && command -v runc`;
+    expect(await bash(found)).toBe('/run/user/1000/sealed/runc\n');
+    // One that were not found, or not to be executed, would leave the engine without a runtime.
+    expect(await bash('docker run --rm debian:trixie-slim echo started')).toBe('started\n');
+  });
+
   it('builds, runs, executes in and stops containers', async () => {
     await bash(`
       mkdir -p build && cd build
