@@ -50,7 +50,7 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
   );
   const { engine, image, store, siteDir } = prepared;
   const stopped = stopSignal();
-  const gateway = createGateway(config, logger);
+  const gateway = createGateway(config, logger, () => store.registries);
   // Asking the package clients takes seconds: not while the first learner waits.
   if ([...labs.values()].some(({ network }) => network === 'packages')) gateway.prepare();
   const app = await buildApp({

@@ -56,6 +56,7 @@ describe('parseManifest', () => {
       revision: 1,
       diskBytes: 5,
       images: [{ ref: 'a:1', origin: 'official', sizeBytes: 5, digest: 'sha256:0', seconds: 0.5 }],
+      registries: [{ client: 'go', url: 'https://proxy.test' }],
     };
     expect(parseManifest(JSON.stringify(manifest))).toEqual(manifest);
     expect(parseManifest('')).toBeNull();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { builtInRegistry } from './built-in-registries.ts';
 
 const storedImage = z.object({
   ref: z.string(),
@@ -24,6 +25,8 @@ export const storeManifest = z.object({
   /** What all images take of the disk; layers that they share count once. */
   diskBytes: z.number().int().nonnegative(),
   images: z.array(storedImage),
+  /** What the package clients in them use. */
+  registries: z.array(builtInRegistry),
 });
 export type StoreManifest = z.infer<typeof storeManifest>;
 

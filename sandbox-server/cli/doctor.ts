@@ -8,6 +8,7 @@ import { loadLabs } from '../labs/index.ts';
 import { examine, examineExtraCa, type Finding } from '../setup/examine.ts';
 import { createLogger } from '../observability/logger.ts';
 import { readHostSystem } from '../setup/host-system.ts';
+import { recordedRegistries } from '../setup/store-record.ts';
 import { sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
 import { projectRoot } from './project.ts';
 
@@ -25,7 +26,7 @@ function print(findings: readonly Finding[]): void {
 async function examineGateway(config: Config): Promise<readonly Finding[]> {
   const title = 'Package registry';
   if (!config.gateway.enabled) return [{ title, status: 'ok', detail: 'the package gateway is switched off' }];
-  const gateway = createGateway(config, createLogger('silent', process.stderr));
+  const gateway = createGateway(config, createLogger('silent', process.stderr), () => recordedRegistries(config.home));
   try {
     const probed = await gateway.probe();
     if (probed.length === 0) {

@@ -69,7 +69,7 @@ export function graderOptions({ config, hostId, prepared }: Environment): Grader
     image: prepared.image,
     storeVolume: prepared.store.volume,
     hostId,
-    gateway: createGateway(config, createLogger(config.logLevel, process.stderr)),
+    gateway: createGateway(config, createLogger(config.logLevel, process.stderr), () => prepared.store.registries),
     knowledge: new LayerKnowledge(new LayerFiles(join(config.home, 'layers'))),
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,

@@ -66,12 +66,23 @@ export class Grants {
 
 /** Which hosts, ports and methods are let through. */
 export class AllowList {
-  readonly registries: readonly AllowedRegistry[];
+  readonly #registries: readonly AllowedRegistry[];
   readonly #aliases: readonly Alias[];
+  readonly #further: () => readonly AllowedRegistry[];
 
-  constructor(registries: readonly AllowedRegistry[], aliases: readonly Alias[] = []) {
-    this.registries = registries;
+  /** @param further asked each time: base images, and with them clients, may be added at any time */
+  constructor(
+    registries: readonly AllowedRegistry[],
+    aliases: readonly Alias[] = [],
+    further: () => readonly AllowedRegistry[] = () => [],
+  ) {
+    this.#registries = registries;
     this.#aliases = aliases;
+    this.#further = further;
+  }
+
+  get registries(): readonly AllowedRegistry[] {
+    return [...this.#registries, ...this.#further()];
   }
 
   /** Where a request goes: what was asked for, or the same of the mirror that stands in for it. */

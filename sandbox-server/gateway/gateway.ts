@@ -48,6 +48,8 @@ export interface GatewayOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Asked once, when the first sandbox needs it. */
   readonly clients: () => Promise<ClientSettings>;
+  /** Further registries, beside those that the machine's clients name; asked again and again. */
+  readonly further: (machine: readonly AllowedRegistry[]) => readonly AllowedRegistry[];
   readonly logger: Logger;
 }
 
@@ -190,13 +192,13 @@ export class Gateway {
   }
 
   async #make(): Promise<Parts> {
-    const { settings, home, extraCa, environment, clients, logger } = this.#options;
+    const { settings, home, extraCa, environment, clients, further: readFurther, logger } = this.#options;
     const folder = join(home, 'gateway');
     const authority = await CertificateAuthority.open(folder);
     const cache = await ResponseCache.open(join(folder, 'cache'), settings.cacheBytes);
     const found = await clients();
     const registries = [...settings.allow.map((entry) => ({ ...entry })), ...found.registries];
-    const allowList = new AllowList(registries, found.aliases);
+    const allowList = new AllowList(registries, found.aliases, () => readFurther(found.registries));
     const further = readExtraCa(extraCa);
     const authorities = [new X509Certificate(authority.pem), ...further.certificates];
     const upstream = createUpstream(further.certificates, environment);

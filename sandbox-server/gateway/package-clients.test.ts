@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { askPackageClients } from './package-clients.ts';
+import { askPackageClients, registriesOfImages } from './package-clients.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ballast-test-clients-'));
 afterAll(() => {
@@ -22,4 +22,21 @@ it("knows the mirror of this machine's cargo, and for what it stands in", { time
   expect(alias?.to).toBe('https://mirror.test:8443/crates/');
   expect(alias?.from).toMatch(/^https:\/\/[^/]+\/$/);
   expect(alias?.from).not.toContain('mirror.test');
+});
+
+it('takes the registries of base images for the clients that a machine has not, and apt in any case', () => {
+  const builtIn = [
+    { client: 'go', url: 'https://go.test' },
+    { client: 'pip', url: 'https://pip.test/simple' },
+    { client: 'apt', url: 'http://deb.test/debian' },
+  ] as const;
+  const own = { host: 'house.test', port: null, index: null, reach: 'machine', authorization: null } as const;
+  const found = registriesOfImages(builtIn, [
+    { ...own, from: 'go' },
+    { ...own, from: 'apt' },
+  ]);
+  expect(found.map(({ host, from, index }) => [host, from, index])).toEqual([
+    ['pip.test', 'pip', 'pypi'],
+    ['deb.test', 'apt', null],
+  ]);
 });

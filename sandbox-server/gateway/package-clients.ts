@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { registriesSaid, type BuiltInRegistry, type PackageClient } from '../base-images/built-in-registries.ts';
 import type { Alias, AllowedRegistry, IndexKind } from './allow-list.ts';
 import type { ClientSettings } from './gateway.ts';
 
@@ -43,16 +44,14 @@ function bare(text: string): string {
 }
 
 async function askGo({ ask, environment }: Asking): Promise<Said> {
-  const read = async (env: Environment): Promise<readonly string[]> =>
-    (trimmed(await ask('go', ['env', 'GOPROXY', 'GOSUMDB'], env)) || '\n').split('\n');
-  const [proxy = '', sum = ''] = await read(environment);
-  const [usualProxy = '', usualSum = ''] = await read({ ...without(environment, 'go'), GOENV: 'off' });
-  const proxies = proxy.split(/[,|]/).filter(isUrl);
-  // "name", "name+key" or "name+key url"; a database is asked at its name.
-  const [name = '', address] = sum.split(' ');
-  const database = name === '' || name === 'off' ? [] : [address ?? `https://${name.split('+')[0] ?? ''}`];
+  const read = async (env: Environment): Promise<string> =>
+    trimmed(await ask('go', ['env', 'GOPROXY', 'GOSUMDB'], env));
+  const said = await read(environment);
+  const [proxy = '', sum = ''] = said.split('\n');
+  const usual = await read({ ...without(environment, 'go'), GOENV: 'off' });
+  const [usualProxy = '', usualSum = ''] = usual.split('\n');
   return {
-    urls: [...proxies, ...database],
+    urls: registriesSaid('go', said),
     environment: {
       ...(proxy === usualProxy
         ? {}
@@ -68,8 +67,7 @@ async function askGo({ ask, environment }: Asking): Promise<Said> {
 }
 
 async function askPip({ ask, environment }: Asking): Promise<Said> {
-  const help = trimmed(await ask('pip', ['install', '--help'], environment)).replace(/\s+/g, ' ');
-  const usual = /--index-url <url>.*?\(default (https?:\/\/[^)]+)\)/.exec(help)?.[1] ?? '';
+  const [usual = ''] = registriesSaid('pip', await ask('pip', ['install', '--help'], environment));
   const configured = trimmed(await ask('pip', ['config', 'list'], environment));
   const value = (key: string): readonly string[] =>
     new RegExp(String.raw`^[^=\n]*\.${key}='(.*)'$`, 'm')
@@ -89,9 +87,7 @@ async function askPip({ ask, environment }: Asking): Promise<Said> {
 
 async function askNpm({ ask, folder, environment }: Asking): Promise<Said> {
   const read = async (args: readonly string[], env: Environment): Promise<string> =>
-    trimmed(await ask('npm', ['config', 'get', 'registry', ...args], env))
-      .split('\n')
-      .find(isUrl) ?? '';
+    registriesSaid('npm', await ask('npm', ['config', 'get', 'registry', ...args], env))[0] ?? '';
   const registry = await read([], environment);
   // It refuses to read the same file as both.
   const [user, global] = [join(folder, 'user.npmrc'), join(folder, 'global.npmrc')] as const;
@@ -100,7 +96,7 @@ async function askNpm({ ask, folder, environment }: Asking): Promise<Said> {
   return { urls: [registry], environment: registry === usual ? {} : { npm_config_registry: bare(registry) } };
 }
 
-/** Cargo prints no setting of its index, but where it looked for one; and it knows no variable for a mirror. */
+/** Cargo knows no variable for a mirror. */
 async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { readonly aliases: readonly Alias[] }> {
   const project = join(folder, 'cargo');
   await mkdir(join(project, 'src'), { recursive: true });
@@ -114,7 +110,7 @@ async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { 
       CARGO_HTTP_PROXY: `http://${nowhere.host}:${String(nowhere.port)}`,
       CARGO_NET_RETRY: '0',
     });
-    return /failed to download from `(https?:[^`]+)`/.exec(said ?? '')?.[1];
+    return registriesSaid('cargo', said)[0];
   };
   const used = await read(environment);
   if (used === undefined) return { urls: [], aliases: [] };
@@ -127,7 +123,6 @@ async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { 
   return { urls: [used], aliases: differs ? [{ from: index(usual), to: bare(index(used)) }] : [] };
 }
 
-/** Likewise Maven, whose built-in repository stands in its super POM. */
 async function askMaven(asking: Asking): Promise<Said & { readonly mirror: string | null }> {
   const { ask, folder, environment } = asking;
   const proxies = ['http', 'https'].map(
@@ -142,7 +137,7 @@ async function askMaven(asking: Asking): Promise<Said & { readonly mirror: strin
   const read = async (args: readonly string[]): Promise<string | null> => {
     const repository = `-Dmaven.repo.local=${await mkdtemp(join(folder, 'maven-'))}`;
     const said = await ask('mvn', ['-B', '-gs', global, repository, ...args, 'question:ask'], environment);
-    return /Downloading from [^:]*: (https?:\S+?)\/org\/apache\/maven\//.exec(said ?? '')?.[1] ?? null;
+    return registriesSaid('maven', said)[0] ?? null;
   };
   const used = await read([]);
   if (used === null) return { urls: [], mirror: null };
@@ -152,19 +147,29 @@ async function askMaven(asking: Asking): Promise<Said & { readonly mirror: strin
 
 async function askApt({ ask, environment }: Asking): Promise<Said & { readonly oldReleases: boolean }> {
   const args = ['indextargets', '--format', '$(REPO_URI)|$(COMPONENT)', 'Created-By: Packages'];
-  const targets = trimmed(await ask('apt-get', args, environment)).split('\n');
-  const urls = targets.flatMap((line) => (line.endsWith('|main') ? [line.slice(0, -'|main'.length)] : []));
+  const urls = registriesSaid('apt', await ask('apt-get', args, environment));
   const dates = await ask('apt-config', ['shell', 'valid', 'Acquire::Check-Valid-Until/b'], environment);
   return { urls, oldReleases: dates?.includes("valid='false'") === true };
 }
 
-function registryOf(from: string, text: string, index: IndexKind | null): readonly AllowedRegistry[] {
+const indexes: Readonly<Partial<Record<PackageClient, IndexKind>>> = { pip: 'pypi', npm: 'npm', cargo: 'cargo' };
+
+function registryOf(from: PackageClient, text: string): readonly AllowedRegistry[] {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) return [];
   const { username, password, port, hostname } = url;
   const secret = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization = secret === ':' ? null : `Basic ${Buffer.from(secret).toString('base64')}`;
-  return [{ host: hostname, port: port === '' ? null : Number(port), index, reach: 'machine', from, authorization }];
+  return [
+    {
+      host: hostname,
+      port: port === '' ? null : Number(port),
+      index: indexes[from] ?? null,
+      reach: 'machine',
+      from,
+      authorization,
+    },
+  ];
 }
 
 /** Each host once, with the first word on it. */
@@ -201,14 +206,14 @@ export async function askPackageClients(environment: Environment = process.env):
       askMaven(asking),
       askApt(asking),
     ]);
-    const named = (from: string, { urls }: Said, index: IndexKind | null = null): readonly AllowedRegistry[] =>
-      urls.flatMap((url) => registryOf(from, url, index));
+    const named = (from: PackageClient, { urls }: Said): readonly AllowedRegistry[] =>
+      urls.flatMap((url) => registryOf(from, url));
     return {
       registries: distinct([
         ...named('go', go),
-        ...named('pip', pip, 'pypi'),
-        ...named('npm', npm, 'npm'),
-        ...named('cargo', cargo, 'cargo'),
+        ...named('pip', pip),
+        ...named('npm', npm),
+        ...named('cargo', cargo),
         ...named('maven', maven),
         ...named('apt', apt),
       ]),
@@ -220,4 +225,17 @@ export async function askPackageClients(environment: Environment = process.env):
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * The registries of clients that this machine does not have, as those of the base images use them; apt's also where it
+ * has one, which may be another distribution's.
+ */
+export function registriesOfImages(
+  builtIn: readonly BuiltInRegistry[],
+  machine: readonly AllowedRegistry[],
+): readonly AllowedRegistry[] {
+  const lacks = ({ client }: BuiltInRegistry): boolean =>
+    client === 'apt' || !machine.some(({ from }) => from === client);
+  return distinct(builtIn.filter(lacks).flatMap(({ client, url }) => registryOf(client, url)));
 }

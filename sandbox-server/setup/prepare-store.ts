@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { askBaseImages, type BuiltInRegistry } from '../base-images/built-in-registries.ts';
 import { catalogue, findEntry, recipeHash, withTag } from '../base-images/catalogue.ts';
 import { parseManifest, type StoredImage, type StoreManifest } from '../base-images/manifest.ts';
 import { obtainImages } from '../base-images/obtain.ts';
@@ -17,7 +18,7 @@ import { packFiles } from './prepare-sandbox-image.ts';
 import { StoreRecord } from './store-record.ts';
 
 /** Changes when the layout inside the volume changes in another way than seal-store says. */
-const layoutVersion = 4;
+const layoutVersion = 5;
 /** Writes the layout; a change of anything else in the sandbox image leaves a store as good as it was. */
 const sealStore = new URL('../sandbox-image/rootfs/usr/local/lib/ballast/seal-store', import.meta.url);
 const storeDir = '/var/lib/ballast/store';
@@ -45,6 +46,8 @@ const resumable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export interface PreparedStore {
   readonly volume: string;
   readonly images: readonly StoredImage[];
+  /** That the package clients in the images use by themselves. */
+  readonly registries: readonly BuiltInRegistry[];
   /** Grows with each addition of images. */
   readonly revision: number;
   /** What all images take of the disk. */
@@ -309,9 +312,11 @@ class StorePreparation {
             progress,
           }),
       });
+      const refs = images.map(({ ref }) => ref);
+      const registries = await askBaseImages(seeder, refs, before?.registries ?? []);
       await seeder.run(['/usr/local/lib/ballast/seal-store'], { env: { BALLAST_DATA_ROOT: `${storeDir}/docker` } });
       const revision = (before?.revision ?? 0) + 1;
-      const manifest: StoreManifest = { version: 2, seed, revision, diskBytes, images: [...images] };
+      const manifest: StoreManifest = { version: 2, seed, revision, diskBytes, images: [...images], registries };
       await this.#writeFile(seeder, `${storeDir}/manifest.json`, JSON.stringify(manifest));
       this.#record.write(manifest);
     } catch (error) {
@@ -349,6 +354,9 @@ export async function prepareStore(engine: Engine, options: PrepareStoreOptions)
     obtained,
     get images() {
       return record.read()?.images ?? [];
+    },
+    get registries() {
+      return record.read()?.registries ?? [];
     },
     get revision() {
       return record.read()?.revision ?? 0;

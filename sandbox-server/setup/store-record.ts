@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BuiltInRegistry } from '../base-images/built-in-registries.ts';
 import { parseManifest, type StoreManifest } from '../base-images/manifest.ts';
 
 /** Where the record of a store is kept. */
@@ -32,4 +33,12 @@ export class StoreRecord {
     writeFileSync(partial, `${JSON.stringify(manifest, null, 2)}\n`);
     renameSync(partial, this.#file);
   }
+}
+
+/** Registries that the package clients in base images use, of every store that a set-up has recorded. */
+export function recordedRegistries(home: string): readonly BuiltInRegistry[] {
+  const folder = join(home, 'stores');
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  return files.flatMap((name) => parseManifest(readFileSync(join(folder, name), 'utf8'))?.registries ?? []);
 }

@@ -89,7 +89,9 @@ test('a build draws its progress, leaves the page free, and stops at Ctrl-C', as
   const shown = (await terminal.textContent()) ?? '';
   expect(shown.match(/exporting to image/g)).toHaveLength(1);
 
-  await typeLine(page, 'clear; docker build --no-cache -t stopped .');
+  // The screen has the first build's steps until it is cleared.
+  await typeLine(page, 'clear; echo begun-$((40 + 3)); docker build --no-cache -t stopped .');
+  await expect(terminal).toContainText('begun-43', { timeout: 15_000 });
   await expect(terminal).toContainText('RUN go build', { timeout: 60_000 });
   const pressed = performance.now();
   await page.keyboard.press('Control+C');

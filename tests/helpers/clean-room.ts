@@ -17,7 +17,7 @@ export function graderOf({ engine, prepared, config }: Base, host: string): Grad
     image: prepared.image,
     storeVolume: prepared.store.volume,
     hostId: host,
-    gateway: createGateway(config, pino({ level: 'silent' })),
+    gateway: createGateway(config, pino({ level: 'silent' }), () => prepared.store.registries),
     knowledge,
     limits: config.sandbox,
     startTimeoutMs: config.sandbox.startSeconds * 1000,

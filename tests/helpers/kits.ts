@@ -32,7 +32,10 @@ export async function makeKit(
     architecture: 'amd64',
     dependencies: installedFor(),
     sandboxImage: 'ballast/sandbox:test',
-    store: { recipe: 'abc', manifest: { version: 2, seed: 'x', revision: 1, diskBytes: 0, images: [] } },
+    store: {
+      recipe: 'abc',
+      manifest: { version: 2, seed: 'x', revision: 1, diskBytes: 0, images: [], registries: [] },
+    },
     site: hex('site'),
     parts,
     ...further,

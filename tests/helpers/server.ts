@@ -16,14 +16,17 @@ import { reapLeftovers } from '../../sandbox-server/sessions/reap-leftovers.ts';
 import { wantedImages } from '../../sandbox-server/setup/chosen-images.ts';
 import { readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 import { prepareSandboxImage } from '../../sandbox-server/setup/prepare-sandbox-image.ts';
-import { prepareStore } from '../../sandbox-server/setup/prepare-store.ts';
+import { prepareStore, type PreparedStore } from '../../sandbox-server/setup/prepare-store.ts';
 import { removeUnusedStores } from '../../sandbox-server/setup/unused-stores.ts';
 import { createCveCounter } from '../../sandbox-server/vulnerabilities/count-cves.ts';
 
 const labsFolder = new URL('../../labs', import.meta.url).pathname;
 
 /** What set-up makes, made once and shared by all servers of a test file. */
-export type Base = Pick<AppDependencies, 'engine' | 'prepared' | 'labs' | 'kinds'> & { readonly config: Config };
+export type Base = Pick<AppDependencies, 'engine' | 'labs' | 'kinds'> & {
+  readonly prepared: { readonly image: string; readonly store: PreparedStore };
+  readonly config: Config;
+};
 
 /**
  * Set-up as `npm start` does it for the core labs, without a site; quick when it has been done before.
@@ -123,7 +126,7 @@ export class TestServer implements AsyncDisposable {
       admission: { ...defaults.admission, maxLoadPerCore: Infinity, ...admission },
     };
     const logger: Logger = options.logger ?? pino({ level: 'silent' });
-    this.#gateway = createGateway(config, logger);
+    this.#gateway = createGateway(config, logger, () => this.#base.prepared.store.registries);
     this.#app = await buildApp({
       ...this.#base,
       gateway: this.#gateway,

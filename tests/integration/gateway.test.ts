@@ -98,7 +98,11 @@ it('a submission that fetches packages is graded in the clean room', { timeout: 
   const check = model!.checks.find(({ kind }) => kind === 'image-built')!;
   const checks = [{ ...check, with: { image: 'fetched' }, needs: [] }];
   const lab: Lab = { ...model!, network: 'packages', protected: [], checks };
-  const gateway = createGateway({ ...base.config, home }, pino({ level: 'silent' }));
+  const gateway = createGateway(
+    { ...base.config, home },
+    pino({ level: 'silent' }),
+    () => base.prepared.store.registries,
+  );
   try {
     const options = { ...graderOf(base, opened.server.hostId), gateway, kinds: base.kinds };
     const result = await gradeSubmission(lab, { dir: folder }, options);

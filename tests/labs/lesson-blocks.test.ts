@@ -44,7 +44,7 @@ describe.each(lessons)('lesson $slug', ({ source, lab: labId }) => {
     await using after = new AsyncDisposableStack();
     after.defer(() => base.engine.removeSandbox(id));
     if (lab.network === 'packages') {
-      const gateway = createGateway(base.config, pino({ level: 'silent' }));
+      const gateway = createGateway(base.config, pino({ level: 'silent' }), () => base.prepared.store.registries);
       after.defer(() => gateway.close());
       await gateway.open(base.engine, id, { name: id, onRefused: () => undefined });
     }
