@@ -55,7 +55,8 @@ const questions: readonly { readonly client: PackageClient; readonly ref: string
   {
     client: 'apt',
     ref: 'debian:trixie-slim',
-    script: `apt-get indextargets --format '$(REPO_URI)|$(COMPONENT)' 'Created-By: Packages'`,
+    // It has no lists of packages yet.
+    script: `apt-get indextargets --no-release-info --format '$(REPO_URI)|$(COMPONENT)' 'Created-By: Packages'`,
   },
 ];
 
@@ -75,7 +76,7 @@ export async function askBaseImages(
     if (!refs.includes(ref) || known.some((registry) => registry.client === client)) continue;
     const asked = ['--rm', '--network=none', '--entrypoint=timeout', ref, '60', 'sh', '-c', `{ ${script}; } 2>&1`];
     const { stdout } = await seeder.try(['/usr/bin/docker', 'run', ...asked]);
-    found.push(...registriesSaid(client, stdout).map((url) => ({ client, url })));
+    found.push(...[...new Set(registriesSaid(client, stdout))].map((url) => ({ client, url })));
   }
   return found;
 }

@@ -387,6 +387,8 @@ export function engineContract(connect: () => Promise<{ engine: Engine; image: s
         });
       }
       const user = sessionName();
+      // The engine would make it by itself, without the labels that it is removed by.
+      await engine.createVolume(storeOf(user), { 'ballast.kind': 'test', 'ballast.host': host });
       const sandbox = await engine.createSandbox({ ...specOf(user), image: refOf('used') });
       // Other servers' images on the same engine are none of this test's.
       const ours = new Proxy(engine, {
