@@ -63,11 +63,21 @@ sed -i -E "s/^([^:]*:[^:]*):[0-9]+:/\\1:$((newest / 86400)):/" "$1/etc/shadow"
 echo "${mirrorDateMark}$newest"
 `;
 
+/**
+ * What making a layer leaves, and tidy takes away: if it were below as well, each layer would have a mark that it is gone,
+ * and with the mark the time at which it was made.
+ */
+const left = /^(?:\.\/)?var\/(?:lib\/apt\/lists\/.+|lib\/dpkg\/[^/]+-old|log\/.*[^/])$/;
+
 /** Files that are newer than the package mirror were made here: they get its date, and the same packages the same tar. */
 async function clampDates(from: string, to: string, newest: Date): Promise<void> {
   const entries = extract();
   const packed = pack();
   entries.on('entry', (header, content, next) => {
+    if (left.test(header.name)) {
+      content.on('end', next).resume();
+      return;
+    }
     // Whole seconds; of the extended header, what is no date.
     const pax = Object.fromEntries(Object.entries(header.pax ?? {}).filter(([name]) => !/^[amc]time$/.test(name)));
     const seconds = Math.floor(Math.min(Number(header.mtime), newest.getTime()) / 1000);
@@ -129,7 +139,7 @@ export async function bootstrapRootfs(options: {
   const sources = mirror === null ? null : debianSources(mirror, suite);
   const script = finish(!(await acceptsOldReleases()));
   const digest = createHash('sha256')
-    .update(JSON.stringify([slim, script, sources]))
+    .update(JSON.stringify([slim, script, sources, left.source]))
     .digest('hex')
     .slice(0, 12);
   const folder = join(home, 'rootfs');

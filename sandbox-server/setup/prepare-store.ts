@@ -18,7 +18,7 @@ import { packFiles } from './prepare-sandbox-image.ts';
 import { StoreRecord } from './store-record.ts';
 
 /** Changes when the layout inside the volume changes in another way than seal-store says. */
-const layoutVersion = 5;
+const layoutVersion = 6;
 /** Writes the layout; a change of anything else in the sandbox image leaves a store as good as it was. */
 const sealStore = new URL('../sandbox-image/rootfs/usr/local/lib/ballast/seal-store', import.meta.url);
 const storeDir = '/var/lib/ballast/store';

@@ -52,7 +52,10 @@ export class OfficialImages {
    */
   async push(archive: Readable, repository: string, tag: string): Promise<void> {
     const saved = mkdtempSync(join(this.#folder, 'saved-'));
-    const tar = spawn('tar', ['-x', '-f', '-', '-C', saved], { stdio: ['pipe', 'inherit', 'inherit'] });
+    // Without --ignore-zeros it ends at the archive's end mark, and what is still to come fails to be written.
+    const tar = spawn('tar', ['-x', '--ignore-zeros', '-f', '-', '-C', saved], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
     const ended = once(tar, 'close');
     await pipeline(archive, tar.stdin);
     await ended;
