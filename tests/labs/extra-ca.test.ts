@@ -80,7 +80,12 @@ const clients: readonly (readonly [name: string, ref: string, argv: readonly str
   [
     'go',
     'golang:1.24',
-    ['sh', '-c', 'cd /tmp && go mod init x && GOPROXY="$0" GONOSUMDB="*" go get a.test/b@v1.0.0', '{{url}}'],
+    [
+      'sh',
+      '-c',
+      'mkdir /tmp/x && cd /tmp/x && go mod init x && GOPROXY="$0" GONOSUMDB="*" go get a.test/b@v1.0.0',
+      '{{url}}',
+    ],
   ],
   ['python', 'python:3.13-slim', ['python', '-c', fetchPython, '{{url}}']],
   ['pip', 'python:3.13-slim', ['pip', 'download', '--no-deps', '--retries=0', '--index-url={{url}}', 'thing']],
@@ -97,7 +102,7 @@ const clients: readonly (readonly [name: string, ref: string, argv: readonly str
     ],
   ],
   ['java', 'eclipse-temurin:21-jdk', ['java', '/work/Fetch.java', '{{url}}']],
-  ['java-distroless', distroless('java21'), ['-cp', '/work/classes', 'Fetch', '{{url}}']],
+  ['java-distroless', distroless('java21'), ['/work/fetch.jar', '{{url}}']],
   ['python-distroless', distroless('python3'), ['-c', fetchPython, '{{url}}']],
   ['node-distroless', distroless('nodejs20'), ['-e', fetchNode, '{{url}}']],
 ];
@@ -204,7 +209,9 @@ describe.skipIf('missing' in registryServer).each(groups)('an extra CA: $name', 
       timeout: 60_000,
     });
     if (usesJava) {
-      const compile = ['javac', '-d', '/work/classes', '/work/Fetch.java'];
+      const script =
+        'javac -d /work/classes /work/Fetch.java && jar --create --file=/work/fetch.jar --main-class=Fetch -C /work/classes .';
+      const compile = ['sh', '-c', script];
       await docker('run', '--rm', '-v', '/home/learner/work:/work', 'eclipse-temurin:21-jdk', ...compile);
     }
   }, 1_800_000);
