@@ -8,9 +8,9 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bringDependencies } from './kit-dependencies.mjs';
 
@@ -63,6 +63,7 @@ async function install() {
     console.error(lines.join('\n'));
     fail(`npm ci failed (exit code ${code}) after ${seconds()}.`, `The whole log: ${log}`);
   }
+  rmSync(dirname(log), { recursive: true });
   writeFileSync(marker, installedFor().digest);
   console.error(`Dependencies installed in ${seconds()}.`);
 }
