@@ -18,6 +18,8 @@ import { createOutputBatcher } from './output-batcher.ts';
 
 /** What ballast-terminal takes as "let go of this view". */
 const detachKey = '\u001b[5099~';
+/** What it takes as "end this terminal". */
+const killKey = '\u001b[5098~';
 const detachWaitMs = 1000;
 /** Largest binary frame that we send. */
 const frameBytes = 64 * 1024;
@@ -61,6 +63,7 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
   let { size } = options;
   let terminal: OpenTerminal | null = null;
   let closed = false;
+  let mustEnd = false;
 
   const connection = createConnection<ReturnType<typeof terminalClientMessage.parse>, TerminalServerMessage>({
     socket,
@@ -83,7 +86,9 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
           }
           break;
         case 'close':
+          mustEnd = true;
           killTerminal(session, name).catch(fail);
+          end();
       }
     },
     onBytes(bytes) {
@@ -106,6 +111,11 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
       if (terminal !== null) detach(terminal);
     },
   });
+
+  /** A view that is still starting the shell has none that could be killed from outside: it is told. */
+  function end(): void {
+    if (terminal?.exec.stream.writable === true) terminal.exec.stream.write(killKey);
+  }
 
   function send(bytes: Buffer): void {
     flow.sent(bytes.length);
@@ -169,6 +179,7 @@ export function serveTerminal(options: TerminalConnectionOptions): void {
       batcher.push(chunk);
     });
     exec.stream.once('end', () => void ended(exec));
+    if (mustEnd) end();
     regulate();
   }
 

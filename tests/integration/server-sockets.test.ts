@@ -130,6 +130,13 @@ describe('a terminal', () => {
     await again.untilClosed();
   });
 
+  test('can be ended before its shell is there', async () => {
+    using hasty = await openTerminal(server, session, 'hasty', { ready: false });
+    hasty.send({ type: 'close' });
+    expect(await hasty.untilClosed()).toBe(closeCodes.exited);
+    expect((await server.session(session)).terminals).not.toContain('hasty');
+  });
+
   test('there are only as many as the lab allows', async () => {
     const { terminals: open, maxTerminals } = await server.session(session);
     const more = await Promise.all(
