@@ -9,7 +9,7 @@ export type PackageClient = (typeof packageClients)[number];
 export const builtInRegistry = z.object({ client: z.enum(packageClients), url: z.string() });
 export type BuiltInRegistry = z.infer<typeof builtInRegistry>;
 
-const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
+export const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 const first = (match: RegExpExecArray | null): readonly string[] => (match?.[1] === undefined ? [] : [match[1]]);
 
 /** How each client says which registries it uses. */

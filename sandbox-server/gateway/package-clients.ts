@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { registriesSaid, type BuiltInRegistry, type PackageClient } from '../base-images/built-in-registries.ts';
+import { isUrl, registriesSaid, type BuiltInRegistry, type PackageClient } from '../base-images/built-in-registries.ts';
 import type { Alias, AllowedRegistry, IndexKind } from './allow-list.ts';
 import type { ClientSettings } from './gateway.ts';
 
@@ -27,7 +27,6 @@ interface Asking {
 }
 
 const trimmed = (text: string | null): string => text?.trim() ?? '';
-const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 
 /** The same environment without what begins so, in small letters. */
 function without(environment: Environment, prefix: string): Environment {
