@@ -1,7 +1,7 @@
 import type { Engine, SandboxLimits, SandboxSpec } from '../engines/engine.ts';
 import type { Lab } from '../labs/index.ts';
 import type { Session } from './session.ts';
-import { startSandbox } from './start-sandbox.ts';
+import { dropOutfit, startOutfitted, type OutfittedSandbox } from './outfit.ts';
 
 /** Of the way to a usable sandbox, what remains when its engine answers: the files still have to be copied. */
 const progressOfEngine = 0.95;
@@ -57,8 +57,8 @@ export interface LaunchOptions {
 }
 
 /**
- * Makes a session's sandbox, with files in its lab folder; the session's status follows along.
- * @param options.giveFiles fills the lab folder, once the sandbox is there
+ * Makes a session's sandbox, fitted out for its lab; the session's status follows along.
+ * @param options.fitOut once the sandbox is there
  * @returns the engine's id of the sandbox
  * @throws BallastError sandbox_failed and what the engine says, after removing the sandbox; the reason of `signal`
  */
@@ -66,13 +66,13 @@ export async function launchSandbox(
   engine: Engine,
   session: Session,
   settings: SandboxSettings,
-  options: LaunchOptions & { readonly signal: AbortSignal; giveFiles(sandboxId: string): Promise<void> },
+  options: LaunchOptions & { readonly signal: AbortSignal; fitOut(sandbox: OutfittedSandbox): Promise<void> },
 ): Promise<string> {
   const { keepData, replace, signal } = options;
   if (replace !== undefined) await engine.removeSandbox(replace, { keepData });
   signal.throwIfAborted();
   const spec = { ...commonSpec(session.berth, settings), limits: limitsFor(session.lab, settings) };
-  const { id } = await startSandbox(engine, spec, {
+  const sandbox = await startOutfitted(engine, spec, {
     timeoutMs: settings.startSeconds * 1000,
     keepData,
     signal,
@@ -83,11 +83,12 @@ export async function launchSandbox(
     },
   });
   try {
-    await options.giveFiles(id);
+    await options.fitOut(sandbox);
     signal.throwIfAborted();
   } catch (error) {
-    await engine.removeSandbox(id, { keepData });
+    dropOutfit(sandbox);
+    await engine.removeSandbox(sandbox.id, { keepData });
     throw error;
   }
-  return id;
+  return sandbox.id;
 }

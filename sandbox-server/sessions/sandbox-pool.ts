@@ -1,10 +1,8 @@
 import type { Logger } from 'pino';
-import type { Engine, SandboxSpec, TerminalExec } from '../engines/engine.ts';
+import type { Engine, SandboxSpec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { newSessionId } from './credentials.ts';
-import { openUnpacker, type Unpacker } from './start-files.ts';
-import { startSandbox } from './start-sandbox.ts';
-import { openSpareView } from './terminals.ts';
+import { dropOutfit, startOutfitted, type OutfittedSandbox } from './outfit.ts';
 import { whenStopped } from './when-stopped.ts';
 
 /** A learner who just came is served first; the next start waits this long. */
@@ -13,14 +11,9 @@ const refillPauseMs = 2000;
 const busyPauseMs = 5000;
 
 /** A sandbox that waits for a session. */
-export interface PooledSandbox {
+export interface PooledSandbox extends OutfittedSandbox {
   /** The name that it and its data volume carry. */
   readonly berth: string;
-  readonly id: string;
-  /** Waits for the files of a lab. */
-  readonly unpacker: Unpacker;
-  /** Waits to become the first terminal's view. */
-  readonly view: TerminalExec;
 }
 
 interface Waiting extends PooledSandbox {
@@ -109,18 +102,15 @@ export class SandboxPool {
     this.#underWay.add(berth);
     try {
       const started = performance.now();
-      const { id } = await startSandbox(engine, this.#options.specFor(berth), {
+      const sandbox = await startOutfitted(engine, this.#options.specFor(berth), {
         timeoutMs: startSeconds * 1000,
         signal,
       });
-      try {
-        const [unpacker, view] = await Promise.all([openUnpacker(engine, id), openSpareView(engine, id)]);
+      if (signal.aborted) {
+        await engine.removeSandbox(sandbox.id);
         signal.throwIfAborted();
-        this.#watch({ berth, id, unpacker, view, revision, letGo: new AbortController() });
-      } catch (error) {
-        await engine.removeSandbox(id);
-        throw error;
       }
+      this.#watch({ ...sandbox, berth, revision, letGo: new AbortController() });
       logger.info({ ms: Math.round(performance.now() - started) }, 'a sandbox waits in the pool');
     } finally {
       this.#underWay.delete(berth);
@@ -157,10 +147,10 @@ export class SandboxPool {
     });
   }
 
-  async #remove({ berth, id, unpacker, view }: PooledSandbox): Promise<void> {
+  async #remove(sandbox: PooledSandbox): Promise<void> {
+    const { berth, id } = sandbox;
     this.#underWay.add(berth);
-    unpacker.destroy();
-    view.destroy();
+    dropOutfit(sandbox);
     await this.#options.engine.removeSandbox(id).finally(() => this.#underWay.delete(berth));
   }
 

@@ -2,11 +2,12 @@ import type { Logger } from 'pino';
 import type { Engine } from '../engines/engine.ts';
 import type { BallastError } from '../protocol/index.ts';
 import { isCommon, launchSandbox, type LaunchOptions, type SandboxSettings } from './launch-sandbox.ts';
+import { dropOutfit, type OutfittedSandbox } from './outfit.ts';
 import { outlastEngine } from './outlast-engine.ts';
 import type { PooledSandbox, SandboxPool } from './sandbox-pool.ts';
 import type { SavedFiles } from './saved-files.ts';
 import type { Session } from './session.ts';
-import { copyFiles, openUnpacker, packFolder, type Unpacker } from './start-files.ts';
+import { copyFiles, openUnpacker, packFolder } from './start-files.ts';
 
 /** Starts from which the next one's duration is guessed. */
 const rememberedStarts = 20;
@@ -126,10 +127,9 @@ export class SandboxStarts {
       session.berth = claimed.berth;
       // Before the first of the learner's files is in it: after a crash it must be found as theirs.
       save(session);
-      await this.#fitOut(session, claimed.id, signal, claimed.unpacker);
-      session.spareView = claimed.view;
+      await this.#fitOut(session, claimed, signal);
     } catch (error) {
-      claimed.view.destroy();
+      dropOutfit(claimed);
       await engine.removeSandbox(claimed.id);
       throw error;
     }
@@ -137,8 +137,8 @@ export class SandboxStarts {
 
   #cold(session: Session, options: LaunchOptions, signal: AbortSignal): Promise<string> {
     const { engine, settings, logger } = this.#options;
-    const giveFiles = (id: string): Promise<void> => this.#fitOut(session, id, signal);
-    const launch = (): Promise<string> => launchSandbox(engine, session, settings, { ...options, signal, giveFiles });
+    const fitOut = (sandbox: OutfittedSandbox): Promise<void> => this.#fitOut(session, sandbox, signal);
+    const launch = (): Promise<string> => launchSandbox(engine, session, settings, { ...options, signal, fitOut });
     if (!options.keepData) return launch();
     // There is a learner's work: when the engine of the host is restarted, the sandbox comes back with it.
     const onWait = (error: BallastError): void => {
@@ -148,14 +148,15 @@ export class SandboxStarts {
     return outlastEngine(engine, launch, { signal, onWait });
   }
 
-  async #fitOut(session: Session, id: string, signal: AbortSignal, waiting?: Unpacker): Promise<void> {
-    await Promise.all([this.#options.connect(session, id), this.#giveFiles(session, id, signal, waiting)]);
+  async #fitOut(session: Session, sandbox: OutfittedSandbox, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#options.connect(session, sandbox.id), this.#giveFiles(session, sandbox, signal)]);
+    session.spareView = sandbox.view;
   }
 
   /** The files that were kept when the last session ended; else those of the lab. */
-  async #giveFiles(session: Session, id: string, signal: AbortSignal, waiting?: Unpacker): Promise<void> {
+  async #giveFiles(session: Session, sandbox: OutfittedSandbox, signal: AbortSignal): Promise<void> {
     const { engine, saved, logger } = this.#options;
-    let unpacker = waiting ?? (await openUnpacker(engine, id));
+    let { unpacker } = sandbox;
     const kept = saved.open(session);
     if (kept !== null) {
       try {
@@ -165,7 +166,7 @@ export class SandboxStarts {
       } catch (error) {
         signal.throwIfAborted();
         logger.error({ err: error, session: session.id }, 'kept files could not be given back');
-        unpacker = await openUnpacker(engine, id);
+        unpacker = await openUnpacker(engine, sandbox.id);
       }
     }
     await copyFiles(unpacker, packFolder(session.lab.startDir), session.labDir, signal);

@@ -56,7 +56,7 @@ export class Session {
   checking = false;
   /** It began with the files that were saved when the last one ended. */
   restoredFiles = false;
-  /** A view that waits in a sandbox from the pool, for the first terminal. */
+  /** A view that waits in the sandbox for the first terminal. */
   spareView: TerminalExec | null = null;
   #status: SessionStatus;
   #sandbox: Sandbox | null = null;

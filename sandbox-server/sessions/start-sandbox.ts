@@ -26,6 +26,8 @@ export interface StartOptions {
   /** Longest wait for "ready", in ms. */
   readonly timeoutMs: number;
   readonly onStage?: Progress;
+  /** Its first program runs, its engine does not yet. */
+  readonly onCreated?: (id: string) => void;
   /** The session's data volume holds a learner's work: it stays when the sandbox does not start. */
   readonly keepData?: boolean;
   /** It ends when this process does: see `holdLease`. Else it outlives us. */
@@ -67,6 +69,7 @@ async function lastWords(engine: Engine, id: string): Promise<string> {
 export async function startSandbox(engine: Engine, spec: SandboxSpec, options: StartOptions): Promise<{ id: string }> {
   options.onStage?.({ text: 'Creating the sandbox', fraction: 0 });
   const id = await engine.createSandbox(spec);
+  options.onCreated?.(id);
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   let failure: string | null;
