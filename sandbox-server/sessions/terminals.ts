@@ -44,19 +44,11 @@ function enterView({ views }: Session, name: string): () => void {
 }
 
 /**
- * A program that waits to become the first view of a terminal: which one, and of what size and where, it reads as its first line.
- * Starting a program in a container is what takes longest of a prompt's coming up.
+ * Starts a view for whichever session is given the sandbox: which terminal it shows, of what size and where, it reads as
+ * its first line. Starting a program in a container is what takes longest of a prompt's coming up.
  */
-const spareScript = `
-stty -echo
-IFS=' ' read -r name rows cols folder
-stty echo rows "$rows" cols "$cols"
-exec "$0" "$name" "$folder"
-`;
-
-/** Starts a view for whichever session is given the sandbox. */
 export async function openSpareView(engine: Engine, sandboxId: string): Promise<TerminalExec> {
-  const spec = { argv: ['/bin/bash', '-c', spareScript, program], user: 'learner', cwd: '/home/learner' } as const;
+  const spec = { argv: [program, '--spare'], user: 'learner', cwd: '/home/learner' } as const;
   const exec = await engine.execTerminal(sandboxId, spec, spareSize);
   // Until it is taken, nobody reads it; that it ends shall be no surprise.
   exec.stream.on('error', () => undefined);
