@@ -21,6 +21,8 @@ const first = `/sys/fs/cgroup/memory/memory.oom_control:oom_kill_disable 0
 /sys/fs/cgroup/memory/memory.oom_control:under_oom 0
 /sys/fs/cgroup/memory/memory.oom_control:oom_kill 3
 /sys/fs/cgroup/memory/memory.failcnt:2
+/sys/fs/cgroup/memory/memory.max_usage_in_bytes:2147352576
+/sys/fs/cgroup/memory/memory.limit_in_bytes:2147483648
 /sys/fs/cgroup/pids/pids.events:max 7
 /sys/fs/cgroup/cpuacct/cpuacct.usage:1500000000
 /proc/pressure/cpu:some avg10=22.69 avg60=42.44 avg300=49.12 total=250000
@@ -31,6 +33,7 @@ const reading: SandboxReading = {
   at: 0,
   oomKills: 0,
   memoryLimitHits: 0,
+  reachedMemoryLimit: false,
   forksRefused: 0,
   cpuMs: 0,
   waitedMs: 0,
@@ -38,13 +41,14 @@ const reading: SandboxReading = {
 };
 
 it.each([
-  ['first', first],
-  ['second', second],
-])('reads the counters of the %s version of control groups', (_name, text) => {
+  ['first', first, true],
+  ['second', second, false],
+])('reads the counters of the %s version of control groups', (_name, text, reachedMemoryLimit) => {
   expect(parseReading(text, 5)).toEqual({
     at: 5,
     oomKills: 3,
     memoryLimitHits: 2,
+    reachedMemoryLimit,
     forksRefused: 7,
     cpuMs: 1500,
     waitedMs: 250,
@@ -54,6 +58,7 @@ it.each([
 
 it("tells the sandbox's own limit on memory from a host that is short of it", () => {
   expect(usedUpBetween(reading, { ...reading, oomKills: 1, memoryLimitHits: 4 })).toMatchObject({ memory: true });
+  expect(usedUpBetween(reading, { ...reading, oomKills: 1, reachedMemoryLimit: true })).toMatchObject({ memory: true });
   expect(usedUpBetween(reading, { ...reading, oomKills: 1 })).toMatchObject({ memory: false, hostMemory: true });
   // Reclaiming its own cache comes up against the limit as well, and harms nobody.
   expect(usedUpBetween(reading, { ...reading, memoryLimitHits: 4 })).toMatchObject({ memory: false });

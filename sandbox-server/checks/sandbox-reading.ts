@@ -8,6 +8,8 @@ export interface SandboxReading {
   readonly oomKills: number;
   /** Times that the sandbox came up against its own limit on memory. */
   readonly memoryLimitHits: number;
+  /** Whether it has ever taken all the memory that it may: Linux 6.18 counts no hits in the first version. */
+  readonly reachedMemoryLimit: boolean;
   /** Times that no process could be started because of the sandbox's own limit. */
   readonly forksRefused: number;
   /** CPU time of all its programs. */
@@ -26,12 +28,16 @@ const files = [
   '/sys/fs/cgroup/cpu.pressure',
   '/sys/fs/cgroup/memory/memory.oom_control',
   '/sys/fs/cgroup/memory/memory.failcnt',
+  '/sys/fs/cgroup/memory/memory.max_usage_in_bytes',
+  '/sys/fs/cgroup/memory/memory.limit_in_bytes',
   '/sys/fs/cgroup/pids/pids.events',
   '/sys/fs/cgroup/cpuacct/cpuacct.usage',
   '/proc/pressure/cpu',
 ];
 const script = '/usr/bin/grep -s -H "" -- "$@"; /usr/bin/stat --file-system --format="disk:%a %S" /home/learner';
 const timeoutMs = 20_000;
+/** The kernel hands memory out in batches, and refuses one that does not fit whole. */
+const batchBytes = 1024 ** 2;
 
 /**
  * Read the sandbox's own counters.
@@ -61,6 +67,9 @@ export function parseReading(counters: string, at: number): SandboxReading {
     at,
     oomKills: number(/memory\.(?:events|oom_control):oom_kill (\d+)/) ?? 0,
     memoryLimitHits: number(/memory\.events:oom (\d+)/) ?? number(/memory\.failcnt:(\d+)/) ?? 0,
+    reachedMemoryLimit:
+      (number(/memory\.max_usage_in_bytes:(\d+)/) ?? 0) >=
+      (number(/memory\.limit_in_bytes:(\d+)/) ?? Infinity) - batchBytes,
     forksRefused: number(/pids\.events:max (\d+)/) ?? 0,
     cpuMs: cpuNs === undefined ? (cpuUs ?? 0) / 1000 : cpuNs / 1e6,
     waitedMs: waitedUs / 1000,
@@ -84,7 +93,7 @@ export interface UsedUp {
 /** Compare two readings of one sandbox. */
 export function usedUpBetween(before: SandboxReading, after: SandboxReading): UsedUp {
   const killed = after.oomKills > before.oomKills;
-  const ownLimit = after.memoryLimitHits > before.memoryLimitHits;
+  const ownLimit = after.memoryLimitHits > before.memoryLimitHits || after.reachedMemoryLimit;
   return {
     memory: killed && ownLimit,
     processes: after.forksRefused > before.forksRefused,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngineShell } from '../../sandbox-server/checks/engine-shell.ts';
+import { readSandbox, usedUpBetween } from '../../sandbox-server/checks/sandbox-reading.ts';
 import type { RunResult, SandboxShell } from '../../sandbox-server/checks/sandbox-shell.ts';
 import { loadConfig } from '../../sandbox-server/config.ts';
 import type { SandboxSpec } from '../../sandbox-server/engines/engine.ts';
@@ -352,6 +353,21 @@ describe('ballast-watch', () => {
       })
       .toContain('new\nline "quoted"');
     watch.destroy();
+  });
+});
+
+describe("the kernel's counters of a sandbox", () => {
+  it('tell that it used up its own memory', async () => {
+    const spec = { ...specOf(randomBytes(10).toString('hex')), limits: { ...limits, memoryBytes: 512 * mebibyte } };
+    const made = await startSandbox(base.engine, spec, { timeoutMs: 30_000 });
+    const greedy = createEngineShell(base.engine, made.id);
+    const before = await readSandbox(greedy);
+    expect(before).toMatchObject({ oomKills: 0 });
+    const { exitCode } = await greedy.run(['/usr/bin/tail', '/dev/zero'], { timeoutMs: 60_000 });
+    expect(exitCode).toBe(137);
+    const after = await readSandbox(greedy);
+    expect(usedUpBetween(before!, after!)).toMatchObject({ memory: true, hostMemory: false });
+    await base.engine.removeSandbox(made.id);
   });
 });
 

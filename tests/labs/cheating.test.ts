@@ -159,9 +159,10 @@ describe('what is handed in', { timeout: 300_000 }, () => {
     expect(await right).toMatchObject({ result: { outcome: 'passed' } });
     const all = await hostile;
     const told = Object.fromEntries(all.map(({ name, result }) => [name, result?.checks[0]?.actual ?? 'no result']));
-    expect(all.map(({ name, result }) => [name, result?.outcome])).toEqual(
-      Object.keys(dockerfiles).map((name) => [name, 'failed']),
-    );
+    expect(
+      all.map(({ name, result }) => [name, result?.outcome]),
+      JSON.stringify(told),
+    ).toEqual(Object.keys(dockerfiles).map((name) => [name, 'failed']));
     expect(told).toMatchObject({
       hang: expect.stringContaining('Time ran out after 20 seconds') as string,
       bomb: expect.stringMatching(/more processes than it may|processes|Time ran out/) as string,
