@@ -4,8 +4,9 @@
  */
 import { prepareFor } from '../sandbox-server/cli/prepare-for.ts';
 import { report } from '../sandbox-server/cli/report.ts';
-import { findProgram, readHostSystem } from '../sandbox-server/setup/host-system.ts';
+import { findProgram } from '../sandbox-server/setup/host-system.ts';
 import { runProgram } from '../sandbox-server/setup/run-program.ts';
+import { haveDebianPackage } from './helpers/debian-package.ts';
 import { runPlaywright, runStep, runVitest, total, type Tally } from './helpers/steps.ts';
 
 const full = process.argv.includes('--full');
@@ -13,15 +14,8 @@ const quick = process.argv.includes('--quick');
 
 async function installBrowser(): Promise<Tally> {
   if (findProgram('chromium') !== null) return { passed: 0, failed: 0, skipped: 0 };
-  const host = readHostSystem();
   process.stderr.write('Installing Chromium for the browser tests …\n');
-  if (host.isRoot && host.isDebianLike) {
-    const env = { DEBIAN_FRONTEND: 'noninteractive' };
-    await runProgram('apt-get', ['update', '-q'], { env });
-    await runProgram('apt-get', ['install', '-q', '-y', '--no-install-recommends', 'chromium'], { env });
-  } else {
-    await runProgram('npx', ['playwright', 'install', 'chromium']);
-  }
+  if (!(await haveDebianPackage('chromium'))) await runProgram('npx', ['playwright', 'install', 'chromium']);
   return { passed: 0, failed: 0, skipped: 0 };
 }
 
