@@ -36,18 +36,17 @@ export async function startOutfitted(
   spec: SandboxSpec,
   options: StartOptions,
 ): Promise<OutfittedSandbox> {
-  let opening: Promise<Outfit> | undefined;
-  const onCreated = (id: string): void => {
-    opening = openOutfit(engine, id);
-    // A sandbox that fails tells why by itself.
-    opening.catch(() => undefined);
-  };
-  const { id } = await startSandbox(engine, spec, { ...options, onCreated }).catch((error: unknown) => {
-    void opening?.then(dropOutfit, () => undefined);
+  const created = Promise.withResolvers<string>();
+  const opening = created.promise.then((id) => openOutfit(engine, id));
+  // A sandbox that fails tells why by itself.
+  opening.catch(() => undefined);
+  const starting = startSandbox(engine, spec, { ...options, onCreated: created.resolve });
+  const { id } = await starting.catch((error: unknown) => {
+    void opening.then(dropOutfit, () => undefined);
     throw error;
   });
   try {
-    return { id, ...(await (opening ?? openOutfit(engine, id))) };
+    return { id, ...(await opening) };
   } catch (error) {
     await engine.removeSandbox(id, { keepData: options.keepData ?? false });
     throw error;

@@ -30,7 +30,7 @@ import { Workshop } from './workshop.ts';
 const lab = 'multi-stage-go';
 /** The level at which all ways to a shell are compared. */
 const comparedAt = 30;
-/** No further round of starts is begun after this: the whole run is to end within a quarter of an hour. */
+/** No further round of starts is begun after this: the whole run is to take about a quarter of an hour. */
 const roundsWithinMs = 330_000;
 const plans = {
   full: { rounds: 3, levels: [1, 10, comparedAt, 60], keys: 240, comparedKeys: 3000, floods: 3 },
