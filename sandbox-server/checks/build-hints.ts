@@ -111,13 +111,3 @@ export function buildHint(failure: BuildFailure): string {
 
 /** What to do about a build that was stopped since its time was up. */
 export const timeoutHint = 'Look for a step that never ends, such as one that starts the service or waits for input.';
-
-/** Failures that no Dockerfile causes: the engine itself is in trouble. */
-export function isEngineFault(failure: BuildFailure): boolean {
-  return (
-    failure.exitCode === null &&
-    /Cannot connect to the Docker daemon|no space left on device|error reading from server|closed unexpectedly|transport is closing/.test(
-      failure.error,
-    )
-  );
-}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { buildHint, isEngineFault } from './build-hints.ts';
+import { buildHint } from './build-hints.ts';
 import { describeFailure, describeTimeout, failureCause, parseBuildFailure } from './build-log.ts';
+import { isEngineFault } from './engine-fault.ts';
 
 const failedStep = (step: string, output: string, error: string): string => `#8 ${step}
 #8 0.312 ${output}

@@ -1,8 +1,8 @@
 import { BallastError } from '../protocol/index.ts';
-import { isEngineFault } from './build-hints.ts';
 import { failureCause, parseBuildFailure } from './build-log.ts';
 import type { BuildFailure } from './build-log.ts';
 import { dockerCli } from './docker-cli.ts';
+import { isEngineFault } from './engine-fault.ts';
 import { watchShare } from './fair-share.ts';
 import { readSandbox, usedUpBetween } from './sandbox-reading.ts';
 import type { SandboxReading } from './sandbox-reading.ts';
