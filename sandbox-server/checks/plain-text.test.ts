@@ -23,3 +23,28 @@ it('keeps newlines and other alphabets, and cuts between characters', () => {
 it('gives the last lines that say something', () => {
   expect(lastLines('a\n\nb\n  \nc\n', 2)).toBe('b\nc');
 });
+
+it.each([
+  ['one long line', 'x'],
+  ['a line that overwrites itself', 'x\r'],
+  ['begun escape sequences', '\u001b[0'],
+  ['titles without an end', '\u001b]0;'],
+  ['nothing but spaces', ' '],
+  ['newlines', '\n'],
+])('takes time in proportion to what a sandbox prints: %s', (_, unit) => {
+  const bestOf = (characters: number): number => {
+    const text = unit.repeat(characters / unit.length);
+    const times = Array.from({ length: 7 }, () => {
+      const started = performance.now();
+      plainText(text);
+      return performance.now() - started;
+    });
+    return Math.min(...times);
+  };
+  const size = 128 * 1024;
+  bestOf(size);
+  // Quadratic work gives four times; a scheduler that takes the processor away in all of seven runs, hardly so much.
+  expect(bestOf(2 * size)).toBeLessThan(3 * bestOf(size) + 1);
+  expect(bestOf(8 * size)).toBeLessThan(3 * bestOf(2 * size) + 1);
+  expect(plainText('x'.repeat(8 * size), 3)).toBe('xx…');
+});

@@ -1,5 +1,7 @@
 /** Longest text of one field of a result, in characters. */
 const maxCharacters = 1200;
+/** What is looked at, in UTF-16 units: a program that prints without end costs no more than this. */
+const maxInput = 256 * 1024;
 
 // Escape sequences whole (CSI, OSC, and the two-character ones), so that no "[31m" is left behind.
 const escapeSequence = new RegExp(
@@ -17,15 +19,22 @@ const unsafeCharacter = /[\p{Cc}\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uF
  */
 export function plainText(text: string, limit = maxCharacters): string {
   const clean = text
+    .slice(0, maxInput)
     .replaceAll(escapeSequence, '')
     .replaceAll('\r\n', '\n')
-    .replaceAll(/[^\n]*\r/g, '')
+    .split('\n')
+    .map(lastWritten)
+    .join('\n')
     .replaceAll('\t', '    ')
     .replaceAll(unsafeCharacter, (character) => (character === '\n' ? '\n' : ''))
     .trim();
-  const characters = Array.from(clean);
+  // A character is one or two units: no more of them are looked at than may be needed.
+  const characters = Array.from(clean.slice(0, 2 * limit + 2));
   return characters.length <= limit ? clean : `${characters.slice(0, limit - 1).join('')}…`;
 }
+
+/** What a terminal shows of a line in the end. A regular expression would look for the carriage return from each place. */
+const lastWritten = (line: string): string => line.slice(line.lastIndexOf('\r') + 1);
 
 /** The last `count` lines that are not empty. */
 export function lastLines(text: string, count: number): string {
