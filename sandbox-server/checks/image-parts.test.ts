@@ -81,6 +81,43 @@ describe('resolveUser', () => {
   it('finds no name where there is no passwd file', () => {
     expect(resolveUser('app', undefined)).toEqual({ found: false, name: 'app' });
     expect(resolveUser('app:x', '')).toEqual({ found: false, name: 'app' });
+    expect(resolveUser('1000', undefined)).toEqual({ found: true, uid: 1000, name: '' });
+  });
+
+  // What the container runtime makes of files that are not as they should be.
+  it.each([
+    ['the first of two lines', 'app:x:5:5::/:/x\napp:x:0:0::/:/x\n', 5],
+    ['a name alone', 'app\napp:x:1000:1000::/:/x\n', 0],
+    ['no field for the number', 'app:x\napp:x:1000:1000::/:/x\n', 0],
+    ['an empty number', 'app:x::\n', 0],
+    ['a number that is none', 'app:x:1000x:0\n', 0],
+    ['a number in hexadecimal', 'app:x:0x3e8:0\n', 0],
+    ['a number with a space', 'app:x: 1000:0\n', 0],
+    ['a number with a sign', 'app:x:+1000:0\n', 1000],
+    ['white space around the line', ' \t app:x:0:0::/:/x \r\n', 0],
+    ['white space of other alphabets', '\u00a0\u2003app:x:0:0\n', 0],
+    ['white space that ends the line', 'app:x:1000 \n', 1000],
+    ['a comment sign, which is part of the name', '#app:x:5:5\napp:x:6:6\n', 6],
+    ['a number that wraps around to 0', 'app:x:4294967296:0\n', 0],
+    ['a number past all', 'app:x:99999999999999999999:0\n', 2 ** 32 - 1],
+    ['a byte order mark, which is part of the name', '\ufeffapp:x:0:0\napp:x:7:7\n', 7],
+  ])('reads %s', (_, passwd, uid) => {
+    expect(resolveUser('app', passwd)).toEqual({ found: true, uid, name: 'app' });
+  });
+
+  it.each([
+    ['+0', { found: true, uid: 0, name: 'zero' }],
+    ['4294967296', { found: true, uid: 0, name: 'wrapped' }],
+    ['0x10', { found: true, uid: 0, name: '0x10' }],
+    ['99999999999999999999', { found: true, uid: 0, name: '99999999999999999999' }],
+    ['2147483647', { found: true, uid: 2147483647, name: '' }],
+    ['2147483648', { found: false, name: '2147483648' }],
+    ['-1', { found: false, name: '-1' }],
+    [' 5', { found: false, name: ' 5' }],
+    [':5', { found: true, uid: 0, name: 'root' }],
+  ])('takes USER %j for a number or for a name', (user, expected) => {
+    const passwd = 'zero:x:0:0\nwrapped:x:4294967296:0\n0x10:x:0:0\n99999999999999999999:x:0:0\n 5:x:0:0\n';
+    expect(resolveUser(user, passwd)).toEqual(expected);
   });
 });
 
