@@ -1,12 +1,19 @@
+import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
 import { parseStages, readLabFile } from './dockerfile.ts';
 import type { Stage } from './dockerfile.ts';
 import { shortInstruction } from './folder-sizes.ts';
 
-/** The last stage of the lab's Dockerfile; undefined where there is none. */
+/** The last stage of the lab's Dockerfile; undefined where there is none, or none that can be read. */
 export async function lastStage(context: CheckContext): Promise<Stage | undefined> {
-  const text = await readLabFile(context, 'Dockerfile');
-  return text === null ? undefined : parseStages(text).at(-1);
+  try {
+    const text = await readLabFile(context, 'Dockerfile');
+    return text === null ? undefined : parseStages(text).at(-1);
+  } catch (error) {
+    // Only a hint is made of it, and there is something else to say.
+    if (error instanceof CheckFailed) return undefined;
+    throw error;
+  }
 }
 
 /**

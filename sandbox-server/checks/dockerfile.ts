@@ -1,16 +1,20 @@
 import { Add, Copy, DockerfileParser } from 'dockerfile-ast';
+import type { Arg } from 'dockerfile-ast';
 import { posix } from 'node:path';
+import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
 
 export interface Stage {
   /** As BuildKit calls it: the name after AS in lower case, else its number. */
   readonly name: string;
-  /** What stands after FROM. */
+  /** The stage or image after FROM; where it is a variable, what the ARG above all stages gives it. */
   readonly from: string;
   /** Its RUN instructions, without the keyword. */
   readonly runs: readonly string[];
   /** Its COPY and ADD instructions. */
   readonly copies: readonly StageCopy[];
+  /** Its last USER; left out where it has none. */
+  readonly user?: string;
 }
 
 export interface StageCopy {
@@ -21,21 +25,59 @@ export interface StageCopy {
 
 /** The stages of a Dockerfile, in order. Broken lines are passed over: the build is what judges those. */
 export function parseStages(text: string): Stage[] {
-  const stages: { name: string; from: string; runs: string[]; copies: StageCopy[] }[] = [];
+  const stages: { name: string; from: string; runs: string[]; copies: StageCopy[]; user?: string }[] = [];
   const dockerfile = DockerfileParser.parse(text);
+  const values = new Map<string, string>();
+  for (const { name, value } of dockerfile.getInitialARGs().flatMap(propertiesOf))
+    values.set(name, expand(value, values));
   const named = new Map(dockerfile.getFROMs().map((from) => [from.getRange().start.line, from]));
   for (const instruction of dockerfile.getInstructions()) {
     const from = named.get(instruction.getRange().start.line);
     if (from !== undefined) {
       const name = from.getBuildStage()?.toLowerCase() ?? String(stages.length);
-      stages.push({ name, from: from.getImage() ?? '', runs: [], copies: [] });
+      stages.push({ name, from: expand(from.getImage() ?? '', values), runs: [], copies: [] });
     } else if (instruction.getKeyword() === 'RUN') {
       stages.at(-1)?.runs.push(instruction.toString().replace(/^\s*RUN\s+/i, ''));
     } else if (instruction instanceof Copy || instruction instanceof Add) {
       stages.at(-1)?.copies.push(copyOf(instruction));
+    } else if (instruction.getKeyword() === 'USER') {
+      const stage = stages.at(-1);
+      if (stage !== undefined) stage.user = instruction.getArgumentsContent() ?? '';
     }
   }
   return stages;
+}
+
+/** The base image of the last stage, through the stages that it is built on; undefined for a Dockerfile without any. */
+export function baseOf(stages: readonly Stage[]): string | undefined {
+  let from = stages.at(-1)?.from;
+  // A stage can only be built on one before it, so there are no circles.
+  for (let index = stages.length - 2; index >= 0; index -= 1)
+    if (stages[index]?.name === from?.toLowerCase()) from = stages[index]?.from;
+  return from;
+}
+
+/** Names and defaults of an ARG; those without a default are given from outside, which no check does. */
+function propertiesOf(arg: Arg): { readonly name: string; readonly value: string }[] {
+  return arg.getProperties().flatMap((property) => {
+    const value = property.getValue();
+    return value === null ? [] : [{ name: property.getName(), value }];
+  });
+}
+
+const variable = /\$(?:(\w+)|\{(\w+)(?:(:?)([-+])([^{}]*))?\})/g;
+
+/** A word with its variables and without its quotes; a variable that nothing is known of stays as it is. */
+function expand(text: string, values: ReadonlyMap<string, string>): string {
+  const replaced = text.replaceAll(variable, (whole, ...groups: (string | undefined)[]) => {
+    const [plain, braced, colon = '', operator, word = ''] = groups;
+    const value = values.get(plain ?? braced ?? '');
+    const isSet = value !== undefined && (value !== '' || colon === '');
+    if (operator === '-' && !isSet) return expand(word, values);
+    if (operator === '+') return isSet ? expand(word, values) : '';
+    return value ?? whole;
+  });
+  return replaced.replaceAll(/["']/g, '');
 }
 
 function copyOf(instruction: Copy | Add): StageCopy {
@@ -57,16 +99,27 @@ function jsonList(text: string): string[] {
   }
 }
 
-const maxDockerfileBytes = 256 * 1024;
+const maxFileKibibytes = 256;
 
-/** Text of a file of the lab folder in the sandbox, or null when there is none. `path` is relative and the lab author's. */
+/**
+ * Text of a file of the lab folder in the sandbox, or null when there is none. `path` is relative and the lab author's.
+ * @throws CheckFailed for a file past 256 KiB: what stands behind that would not be judged
+ */
 export async function readLabFile(context: CheckContext, path: string): Promise<string | null> {
   const file = posix.join(context.labDir, path);
   const result = await context.shell.run(['/usr/bin/cat', '--', file], {
     timeoutMs: 10_000,
-    maxOutputBytes: maxDockerfileBytes,
+    maxOutputBytes: maxFileKibibytes * 1024,
     signal: context.signal,
   });
+  if (result.truncated) {
+    const most = `${String(maxFileKibibytes)} KiB`;
+    throw new CheckFailed({
+      expected: `${path} is short enough to be read: at most ${most}.`,
+      actual: `${path} is longer than ${most}.`,
+      hint: `Shorten it: "wc -c ${path}" says how long it is. None of it was judged.`,
+    });
+  }
   return result.exitCode === 0 ? result.stdout : null;
 }
 

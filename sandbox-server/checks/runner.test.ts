@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { LabCheck } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
+import { CheckFailed } from './check-failed.ts';
 import type { CheckContext, CheckKind, Verdict } from './check-kind.ts';
 import { register } from './kinds/index.ts';
 import { orderChecks } from './order.ts';
@@ -22,6 +23,7 @@ const verdicts: Readonly<Record<string, (signal: AbortSignal) => Promise<Verdict
     Promise.resolve({ status: 'fail', expected: 'e', actual: '\u001b[31mred\u001b[0m', hint: 'from the kind' }),
   throw: () => Promise.reject(new Error('secret detail')),
   tell: () => Promise.reject(new BallastError('engine_failed', { message: 'The engine is down.' })),
+  refuse: () => Promise.reject(new CheckFailed({ expected: 'short', actual: 'long', hint: 'cut it' })),
   hang: () => new Promise(() => undefined),
   obey: (signal) => delay(60_000, undefined, { signal }).then(() => ({ status: 'pass', expected: '', actual: '' })),
 };
@@ -49,6 +51,11 @@ const check = (id: string, kind: string, more: Partial<LabCheck> = {}): LabCheck
 });
 const run = (checks: LabCheck[], options: Partial<Parameters<typeof runChecks>[2]> = {}) =>
   runChecks({ id: 'lab', checks }, context, { kinds, ...options });
+
+it('fails, and does not err, where there is nothing to judge by and that is what is judged', async () => {
+  const judged = await run([check('a', 'refuse')]);
+  expect(judged).toMatchObject({ outcome: 'failed', checks: [{ status: 'fail', expected: 'short', actual: 'long' }] });
+});
 
 it('passes when every check does, with score and engine', async () => {
   const judged = await run([check('a', 'pass'), check('b', 'pass', { points: 5 })]);

@@ -2,11 +2,15 @@ import { randomBytes } from 'node:crypto';
 import type { Lab, LabCheck } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { CheckResult, LabResult } from '../protocol/index.ts';
+import { CheckFailed } from './check-failed.ts';
+import type { Failed } from './check-failed.ts';
 import type { CheckContext, Verdict } from './check-kind.ts';
 import { dockerCli } from './docker-cli.ts';
 import type { CheckKinds } from './kinds/index.ts';
 import { orderChecks } from './order.ts';
 import { plainText } from './plain-text.ts';
+
+export type { Failed };
 
 export interface RunChecksOptions {
   readonly kinds: CheckKinds;
@@ -28,9 +32,6 @@ export interface RunChecksOptions {
   /** Asked about what a check threw: a verdict where it was, all the same, the doing of what is judged. */
   readonly blame?: (error: unknown) => Promise<Failed | undefined>;
 }
-
-/** A verdict against what is judged. */
-export type Failed = Extract<Verdict, { readonly status: 'fail' }>;
 
 /**
  * Judge a lab in one sandbox, each check after those that it needs.
@@ -137,7 +138,8 @@ async function judge(
     const hint = [verdict.hint, check.hint].filter((text) => text !== undefined && text !== '').join('\n');
     return result('fail', verdict.expected, verdict.actual, hint);
   } catch (error) {
-    const own = options.signal?.aborted === true ? undefined : await options.blame?.(error);
+    const gone = options.signal?.aborted === true;
+    const own = error instanceof CheckFailed ? error.verdict : gone ? undefined : await options.blame?.(error);
     if (own !== undefined) return result('fail', own.expected, own.actual, own.hint ?? '');
     const errorId = randomBytes(6).toString('hex');
     options.onError?.(check.id, error, errorId);

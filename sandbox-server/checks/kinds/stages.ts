@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import type { CheckKind } from '../check-kind.ts';
-import { parseStages, readLabFile } from '../dockerfile.ts';
+import { baseOf, parseStages, readLabFile } from '../dockerfile.ts';
 import type { Stage } from '../dockerfile.ts';
 import { compileGlob } from '../glob.ts';
 import { contextParameter, dockerfileParameter, stageParameter } from '../parameters.ts';
@@ -46,7 +46,8 @@ export const stages: CheckKind<Parameters> = {
   name: 'stages',
   summary: 'The Dockerfile has certain stages, copies between them, and a last stage from a certain base image.',
   docs: {
-    looksAt: 'The Dockerfile as it is parsed: comments, case and here-documents do not matter.',
+    looksAt:
+      'The Dockerfile as it is parsed: comments, case and here-documents do not matter. A variable after FROM has the value that its ARG gives it.',
     example: `min: 2
 named: [build]
 copies:
@@ -136,15 +137,6 @@ function judgeCopy(found: readonly Stage[], { from, to, path }: Parameters['copi
     actual: `${where} copies ${all.join(', ')} from "${from}", and nothing like /${path ?? ''}.`,
     hint: `Copy by name what the service needs: COPY --from=${from} /${path ?? ''} …`,
   };
-}
-
-/** Base image of the last stage, through the stages that it is built on; undefined for a Dockerfile without any. */
-function baseOf(found: readonly Stage[]): string | undefined {
-  let from = found.at(-1)?.from;
-  // A stage can only be built on one before it, so there are no circles.
-  for (let index = found.length - 2; index >= 0; index -= 1)
-    if (found[index]?.name === from?.toLowerCase()) from = found[index]?.from;
-  return from;
 }
 
 const counted = (count: number): string => (count === 1 ? '1 stage' : `${String(count)} stages`);
