@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
+import { plainText } from '../checks/plain-text.ts';
 import type { NamedSubmission } from '../grading/index.ts';
 import { BallastError } from '../protocol/index.ts';
 
@@ -28,13 +29,13 @@ async function openSubmission(path: string, name: string): Promise<NamedSubmissi
   });
 }
 
-/** Last parts of the paths where those differ, else the paths from here. */
+/** Last parts of the paths where those differ, else the paths from here: made plain, since they go into reports. */
 function distinctNames(paths: readonly string[]): readonly string[] {
-  const short = paths.map((path) =>
-    path === standardInput ? 'standard input' : basename(resolve(path)).replace(/\.(tar|tgz|tar\.gz)$/, ''),
-  );
+  const named = (name: (path: string) => string): readonly string[] =>
+    paths.map((path) => (path === standardInput ? 'standard input' : plainText(name(resolve(path)), 200)));
+  const short = named((path) => basename(path).replace(/\.(tar|tgz|tar\.gz)$/, ''));
   if (new Set(short).size === paths.length) return short;
-  const long = paths.map((path) => (path === standardInput ? 'standard input' : relative('.', resolve(path)) || '.'));
+  const long = named((path) => relative('.', path) || '.');
   if (new Set(long).size === paths.length) return long;
   throw new BallastError('bad_request', {
     message: 'A submission is named twice.',

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { plainText } from '../checks/plain-text.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { Submission } from './submitted-file.ts';
 
@@ -17,18 +18,21 @@ export function confineLinks(files: Submission): void {
       const above = files.get(folder);
       if (above === undefined || above.type === 'directory') continue;
       throw new BallastError('bad_path', {
-        message: `${file.path} lies in ${folder}, which is a ${above.type === 'symlink' ? 'link' : 'file'}.`,
+        message: `${shown(file.path)} lies in ${shown(folder)}, which is a ${above.type === 'symlink' ? 'link' : 'file'}.`,
         hint: 'Submit the files themselves.',
       });
     }
     if (file.type === 'symlink' && !staysInside(files, file.path)) {
       throw new BallastError('bad_path', {
-        message: `${file.path} is a link that leads out of the submission.`,
+        message: `${shown(file.path)} is a link that leads out of the submission.`,
         hint: 'Put a copy of the file there instead.',
       });
     }
   }
 }
+
+/** A name that somebody else gave, for a message. */
+const shown = (path: string): string => plainText(path, 200);
 
 /** Follows a path part by part, as the kernel does: ".." goes up from where a link leads, not from where it lies. */
 function staysInside(files: Submission, path: string): boolean {

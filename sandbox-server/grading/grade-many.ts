@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { plainText } from '../checks/plain-text.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { GraderOptions } from './clean-room.ts';
@@ -71,7 +72,8 @@ function refusalOf(error: unknown, errorId: string): Refusal {
     const { message, hint } = new BallastError('grade_failed').toBody();
     return { outcome: 'ungradable', message, hint, errorId };
   }
-  const { message, hint } = error;
+  // They quote names in the submission, and go to terminals and files.
+  const [message, hint] = [plainText(error.message), plainText(error.hint)];
   if (authorsFault.has(error.code)) return { outcome: 'refused', message, hint, errorId: '' };
   return { outcome: 'ungradable', message, hint, errorId };
 }

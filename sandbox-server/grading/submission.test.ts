@@ -104,6 +104,29 @@ it.each(['../x', '/etc/x', 'a/../../x'])('refuses the path %s', async (path) => 
   await expect(readSubmissionTar(await tar([path, 'x']))).rejects.toMatchObject({ code: 'bad_path' });
 });
 
+it('shows no terminal the escape sequences in the names of what it refuses', async () => {
+  const name = 'a\u001b]0;passed\u0007\u009b2J\u202Eb\rc';
+  const device = pack();
+  device.entry({ name, type: 'character-device' });
+  device.finalize();
+  const archives = [
+    device,
+    Readable.from([await makeTar([[name, { type: 'symlink', linkname: '/etc/passwd' }]])]),
+    Readable.from([
+      await makeTar([
+        [name, { type: 'symlink', linkname: 'd' }],
+        [`${name}/x`, ''],
+      ]),
+    ]),
+  ];
+  for (const archive of archives) {
+    const error = await readSubmissionTar(Readable.from(archive, { objectMode: false })).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: 'bad_path', message: expect.stringMatching(/^[^\p{Cc}\u202E]+$/u) as string });
+  }
+});
+
 it('refuses devices and hard links', async () => {
   await expect(readSubmissionTar(await tar(['x', { type: 'link', linkname: 'y' }]))).rejects.toMatchObject({
     code: 'bad_path',

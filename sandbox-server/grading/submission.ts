@@ -2,6 +2,7 @@ import { lstat, readFile, readdir, readlink } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
+import { plainText } from '../checks/plain-text.ts';
 import { BallastError } from '../protocol/index.ts';
 import { confineLinks } from './confine-links.ts';
 import { openTar } from './open-tar.ts';
@@ -88,7 +89,7 @@ export async function readSubmissionTar(source: Readable, limits = defaultSubmis
         collector.add({ path, type: 'file', executable: (mode & 0o100) !== 0, content: Buffer.concat(chunks) });
       } else {
         throw new BallastError('bad_path', {
-          message: `${path} is a ${type}: a submission is of files, folders and links.`,
+          message: `${plainText(path, 200)} is a ${type}: a submission is of files, folders and links.`,
         });
       }
     }
@@ -98,7 +99,7 @@ export async function readSubmissionTar(source: Readable, limits = defaultSubmis
     source.destroy();
     if (cause instanceof BallastError) throw cause;
     throw new BallastError('bad_request', {
-      message: `The submission is not a tar: ${(cause as Error).message}`,
+      message: `The submission is not a tar: ${plainText((cause as Error).message, 200)}`,
       cause,
     });
   }
