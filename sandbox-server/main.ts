@@ -1,9 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import pc from 'picocolors';
+import picocolors from 'picocolors';
 import { buildApp } from './app.ts';
 import { checkKinds } from './checks/kinds/index.ts';
+import { hasColors } from './colors.ts';
 import type { Config } from './config.ts';
 import { createGateway } from './gateway/index.ts';
 import type { Lab } from './labs/index.ts';
@@ -75,6 +76,7 @@ export async function serve({ config, hostId, version, labs, prepared }: ServeOp
     .addresses()
     .filter((address) => typeof address !== 'string')
     .map(toUrl);
+  const pc = picocolors.createColors(hasColors(process.stdout));
   process.stdout.write(`\n${pc.bold('Ballast')} is ready: ${urls.map((url) => pc.cyan(url)).join('  ')}\n`);
   process.stdout.write(pc.dim(`Ctrl-C stops it.${logFile === null ? '' : ` Log: ${logFile}`}\n`));
   const signal = await stopped;

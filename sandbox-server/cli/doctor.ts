@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import pc from 'picocolors';
+import picocolors from 'picocolors';
 import { checkKinds } from '../checks/kinds/index.ts';
+import { hasColors } from '../colors.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { createGateway } from '../gateway/index.ts';
 import { connectDocker } from '../engines/docker/connect.ts';
@@ -12,6 +13,7 @@ import { recordedRegistries } from '../setup/store-record.ts';
 import { sandboxImageRef } from '../setup/prepare-sandbox-image.ts';
 import { projectRoot } from './project.ts';
 
+const pc = picocolors.createColors(hasColors(process.stdout));
 const marks = { ok: pc.green('ok  '), warn: pc.yellow('warn'), bad: pc.red('bad ') } as const;
 
 function print(findings: readonly Finding[]): void {

@@ -1,8 +1,10 @@
 import { checkKinds } from '../checks/kinds/index.ts';
 import { bearableJobs, formatProof, formatSummary, proofToJson, verifyLab } from '../grading/index.ts';
+import { hasColors } from '../colors.ts';
 import { BallastError } from '../protocol/index.ts';
 import { createCveCounter } from '../vulnerabilities/count-cves.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
+import { describeError } from './report.ts';
 
 export interface VerifyCommand {
   /** Sandboxes at the same time; as many as the machine bears when left out. */
@@ -47,11 +49,11 @@ export async function verify(ids: readonly string[], options: VerifyCommand): Pr
         going.delete(proof.subject);
         clearGoing();
         if (proof.problem !== '') broken.push(proof.subject);
-        if (text) process.stdout.write(formatProof(proof, { color: process.stdout.isTTY }));
+        if (text) process.stdout.write(formatProof(proof, { color: hasColors(process.stdout) }));
         else process.stderr.write(`${lab.id} ${proof.subject}: ${proof.problem || 'as it should be'}\n`);
         showGoing(going);
       },
-      onError: (id, error, errorId) => process.stderr.write(`  check ${id} (${errorId}): ${String(error)}\n`),
+      onError: (id, error, errorId) => process.stderr.write(`  check ${id} (${errorId}): ${describeError(error)}\n`),
     });
     clearGoing();
     const elapsedMs = Math.round(performance.now() - started);
