@@ -1,14 +1,15 @@
-import { writeFile } from 'node:fs/promises';
 import { checkKinds } from '../checks/kinds/index.ts';
 import { plainText } from '../checks/plain-text.ts';
-import { exitStatus, formatReport, gradeMany, outcomeOf, toCsv } from '../grading/index.ts';
+import { hasColors } from '../colors.ts';
+import { exitStatus, formatReport, gradeMany, outcomeOf } from '../grading/index.ts';
 import type { Graded, ReportFormat } from '../grading/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import { openSubmissions } from './open-submissions.ts';
 import { createCveCounter } from '../vulnerabilities/count-cves.ts';
 import { findLab, graderOptions, prepareFor } from './prepare-for.ts';
 import { ballastVersion } from './project.ts';
-import { report } from './report.ts';
+import { describeError, report } from './report.ts';
+import { openScoreFile } from './score-file.ts';
 
 /** Exit statuses of the design. */
 const usageStatus = 2;
@@ -33,7 +34,10 @@ const told = (text: string): void => {
   process.stderr.write(`${plainText(text, 2000)}\n`);
 };
 
-/** `ballast grade LAB SUBMISSION…`: the results on stdout, all else on stderr; sets the exit status. */
+/**
+ * `ballast grade LAB SUBMISSION…`: the results on stdout, all else on stderr; sets the exit status. When it is
+ * interrupted, what has been graded by then is reported all the same.
+ */
 export async function grade(labId: string, paths: readonly string[], options: GradeOptions): Promise<void> {
   try {
     const submissions = await openSubmissions(paths);
@@ -41,39 +45,45 @@ export async function grade(labId: string, paths: readonly string[], options: Gr
     const found = findLab(environment.labs, labId);
     const { memory } = options;
     const lab = memory === undefined ? found : { ...found, limits: { ...found.limits, memory } };
+    const scores = await openScoreFile(
+      options.csv ?? null,
+      lab.checks.map(({ id }) => id),
+    );
     const many = submissions.length > 1;
-    let done = 0;
-    const all = await gradeMany(lab, submissions, {
-      ...graderOptions(environment),
-      kinds: checkKinds(createCveCounter(environment.config.home)),
-      jobs: options.jobs,
-      timeoutMs: options.timeout,
-      onCheck: (_name, title, status) => {
-        if (!many) told(`${status.padEnd(5)} ${title}`);
-      },
-      onGraded: (graded) => {
-        done += 1;
-        if (many) told(`[${String(done)}/${String(submissions.length)}] ${progress(graded)}`);
-      },
-      onError: (name, errorId, error) => {
-        told(`${errorId} ${name}: ${String(error)}`);
-      },
-    });
+    const done = new Map<string, Graded>();
+    let interruption: unknown;
+    try {
+      await gradeMany(lab, submissions, {
+        ...graderOptions(environment),
+        kinds: checkKinds(createCveCounter(environment.config.home)),
+        jobs: options.jobs,
+        timeoutMs: options.timeout,
+        onCheck: (_name, title, status) => {
+          if (!many) told(`${status.padEnd(5)} ${title}`);
+        },
+        onGraded: (graded) => {
+          done.set(graded.name, graded);
+          void scores.add(graded);
+          if (many) told(`[${String(done.size)}/${String(submissions.length)}] ${progress(graded)}`);
+        },
+        onError: (name, errorId, error) => {
+          process.stderr.write(`${errorId} ${plainText(name, 200)}: ${describeError(error)}\n`);
+        },
+      });
+    } catch (error) {
+      interruption = error;
+      if (done.size === 0) throw error;
+    } finally {
+      await scores.close();
+    }
+    const all = submissions.flatMap(({ name }) => done.get(name) ?? []);
     const [only] = all;
     if (!many && only?.refusal != null)
       report(new BallastError(only.refusal.outcome === 'refused' ? 'bad_request' : 'grade_failed', only.refusal));
-    if (options.csv !== undefined)
-      await writeFile(
-        options.csv,
-        toCsv(
-          lab.checks.map(({ id }) => id),
-          all,
-        ),
-      );
     process.stdout.write(
       formatReport(all, {
         format: options.format,
-        color: process.stdout.isTTY,
+        color: hasColors(process.stdout),
         lab: lab.id,
         many,
         version: ballastVersion(),
@@ -81,6 +91,11 @@ export async function grade(labId: string, paths: readonly string[], options: Gr
       }),
     );
     process.exitCode = exitStatus(all);
+    const failure = interruption ?? scores.failed();
+    if (failure !== null) {
+      report(failure);
+      process.exitCode = couldNotGradeStatus;
+    }
   } catch (error) {
     report(error);
     process.exitCode = isUsage(error) ? usageStatus : couldNotGradeStatus;

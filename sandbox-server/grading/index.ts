@@ -8,5 +8,5 @@ export type { NamedSubmission } from './grade-many.ts';
 export { gradeSubmission } from './grade-submission.ts';
 export { exitStatus, outcomeOf } from './graded.ts';
 export type { Graded } from './graded.ts';
-export { toCsv } from './report-csv.ts';
+export { csvHead, csvLine } from './report-csv.ts';
 export { verifyLab } from './verify-lab.ts';

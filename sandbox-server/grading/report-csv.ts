@@ -1,23 +1,25 @@
 import { outcomeOf } from './graded.ts';
 import type { Graded } from './graded.ts';
 
-/** Scores for a spreadsheet (RFC 4180): a line for each submission, a column for each check's points. */
-export function toCsv(checkIds: readonly string[], all: readonly Graded[]): string {
-  const head = ['submission', 'outcome', 'score', 'max_score', 'seconds', ...checkIds, 'problem'];
-  const rows = all.map((graded) => {
-    const { name, result, refusal, durationMs } = graded;
-    const checks = new Map(result?.checks.map((check) => [check.id, check]));
-    const points = checkIds.map((id) => {
-      const check = checks.get(id);
-      if (check === undefined || check.status === 'error') return '';
-      return check.status === 'pass' ? check.points : 0;
-    });
-    const score = result === null || result.outcome === 'ungradable' ? '' : result.score;
-    const seconds = (durationMs / 1000).toFixed(1);
-    return [name, outcomeOf(graded), score, result?.maxScore ?? '', seconds, ...points, refusal?.message ?? ''];
+/** First line of the scores for a spreadsheet (RFC 4180): a column for each check's points. */
+export const csvHead = (checkIds: readonly string[]): string =>
+  line(['submission', 'outcome', 'score', 'max_score', 'seconds', ...checkIds, 'problem']);
+
+/** The line of one submission. */
+export function csvLine(checkIds: readonly string[], graded: Graded): string {
+  const { name, result, refusal, durationMs } = graded;
+  const checks = new Map(result?.checks.map((check) => [check.id, check]));
+  const points = checkIds.map((id) => {
+    const check = checks.get(id);
+    if (check === undefined || check.status === 'error') return '';
+    return check.status === 'pass' ? check.points : 0;
   });
-  return [head, ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
+  const score = result === null || result.outcome === 'ungradable' ? '' : result.score;
+  const seconds = (durationMs / 1000).toFixed(1);
+  return line([name, outcomeOf(graded), score, result?.maxScore ?? '', seconds, ...points, refusal?.message ?? '']);
 }
+
+const line = (fields: readonly (string | number)[]): string => `${fields.map(field).join(',')}\r\n`;
 
 /** Spreadsheets run what begins like a formula: the names of submissions are their authors' words. */
 const formula = /^[\s]*[=+\-@\t\r|%]/;

@@ -19,7 +19,8 @@ interface CtrfTest {
 }
 
 /**
- * A report in the Common Test Report Format (ctrf.io): a test for each check; one that could not be done is "other".
+ * A report in the Common Test Report Format (ctrf.io): a test for each check; one that could not be done is "other", a
+ * submission that is refused has failed.
  * @param generated when the grading ended; @param version of Ballast.
  */
 export function toCtrf(
@@ -66,7 +67,8 @@ function testsOf(lab: string, { name, result, refusal, durationMs }: Graded): Ct
   const suite = [name, lab];
   if (refusal !== null) {
     const { message, hint: trace, outcome, errorId } = refusal;
-    const told = { status: 'other', duration: Math.round(durationMs), rawStatus: outcome } as const;
+    const status = outcome === 'refused' ? 'failed' : 'other';
+    const told = { status, duration: Math.round(durationMs), rawStatus: outcome } as const;
     return [{ name: 'submission', ...told, suite, message, trace, extra: { errorId } }];
   }
   return (result?.checks ?? []).map((check) => ({

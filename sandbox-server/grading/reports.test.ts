@@ -3,7 +3,7 @@ import type { CheckResult, LabResult } from '../protocol/index.ts';
 import { formatReport } from './format.ts';
 import { exitStatus } from './graded.ts';
 import type { Graded } from './graded.ts';
-import { toCsv } from './report-csv.ts';
+import { csvHead, csvLine } from './report-csv.ts';
 import { escapeXml, toJUnit } from './report-junit.ts';
 
 const check = (id: string, status: CheckResult['status'], actual = ''): CheckResult => ({
@@ -80,16 +80,22 @@ it('writes CTRF', () => {
   expect(report.results.summary).toEqual({
     tests: 7,
     passed: 3,
-    failed: 1,
+    failed: 2,
     skipped: 1,
     pending: 0,
-    other: 2,
+    other: 1,
     suites: 4,
     start: 1_700_000_000_000 - 15_010,
     stop: 1_700_000_000_000,
   });
   expect(report.results.tests[2]).toMatchObject({ name: 'Title of a', status: 'failed', suite: ['bob', 'a-lab'] });
+  // What is refused is its author's to mend; what we could not do is neither passed nor failed.
+  expect(report.results.tests[6]).toMatchObject({ name: 'submission', status: 'failed', rawStatus: 'refused' });
+  expect(report.results.tests[5]).toMatchObject({ status: 'other', rawStatus: 'error' });
 });
+
+const toCsv = (ids: readonly string[], graded: readonly Graded[]): string =>
+  [csvHead(ids), ...graded.map((one) => csvLine(ids, one))].join('');
 
 it('writes scores as CSV that no spreadsheet takes for a formula', () => {
   expect(toCsv(['a', 'b'], all)).toBe(
