@@ -17,6 +17,8 @@ export interface CheckContext {
    * names all of that in its key. Only live sessions have it.
    */
   readonly remembered?: Map<string, Verdict>;
+  /** The Dockerfile of each image that the lab has built, relative to `labDir`. */
+  readonly dockerfiles?: ReadonlyMap<string, string>;
   /** Aborts when the check's time is up or the caller has gone. */
   readonly signal: AbortSignal;
 }

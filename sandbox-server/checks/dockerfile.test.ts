@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf, makeContents } from '../../tests/helpers/contents.ts';
 import { CheckFailed } from './check-failed.ts';
-import { lastStage } from './copied-from.ts';
 import { baseOf, parseStages, readLabFile } from './dockerfile.ts';
+import { originOf } from './image-origin.ts';
 import { labFile } from './kinds/lab-file.ts';
 import { stages } from './kinds/stages.ts';
 import { testStage } from './kinds/test-stage.ts';
@@ -29,7 +29,8 @@ describe('a file that is too long to be read', () => {
   });
 
   it('is no reason not to say what else was seen', async () => {
-    expect(await lastStage(tooLong())).toBeUndefined();
+    const origin = { dockerfile: 'Dockerfile', stages: [] };
+    expect(await originOf(tooLong(), 'greeter', makeContents([]))).toEqual(origin);
   });
 });
 

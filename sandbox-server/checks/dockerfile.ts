@@ -48,14 +48,17 @@ export function parseStages(text: string): Stage[] {
   return stages;
 }
 
-/** The base image of the last stage, through the stages that it is built on; undefined for a Dockerfile without any. */
-export function baseOf(stages: readonly Stage[]): string | undefined {
-  let from = stages.at(-1)?.from;
+/** The last stage and those that it is built on, from the last one down; none for a Dockerfile without any. */
+export function stagesBelow(stages: readonly Stage[]): Stage[] {
+  const chain = stages.slice(-1);
   // A stage can only be built on one before it, so there are no circles.
-  for (let index = stages.length - 2; index >= 0; index -= 1)
-    if (stages[index]?.name === from?.toLowerCase()) from = stages[index]?.from;
-  return from;
+  for (const stage of stages.slice(0, -1).toReversed())
+    if (stage.name === chain.at(-1)?.from.toLowerCase()) chain.push(stage);
+  return chain;
 }
+
+/** The base image of the last stage, through the stages that it is built on; undefined for a Dockerfile without any. */
+export const baseOf = (stages: readonly Stage[]): string | undefined => stagesBelow(stages).at(-1)?.from;
 
 /** Names and defaults of an ARG; those without a default are given from outside, which no check does. */
 function propertiesOf(arg: Arg): { readonly name: string; readonly value: string }[] {

@@ -6,6 +6,7 @@ import { CheckFailed } from './check-failed.ts';
 import type { Failed } from './check-failed.ts';
 import type { CheckContext, Verdict } from './check-kind.ts';
 import { dockerCli } from './docker-cli.ts';
+import { dockerfilesOf } from './image-origin.ts';
 import type { CheckKinds } from './kinds/index.ts';
 import { orderChecks } from './order.ts';
 import { plainText } from './plain-text.ts';
@@ -48,7 +49,7 @@ export async function runChecks(
   options.onStart?.(checks.map((check) => check.id));
   const [engine, results] = await Promise.all([
     engineVersion(context, options.signal),
-    judgeAll(checks, context, options),
+    judgeAll(checks, { dockerfiles: dockerfilesOf(lab.checks), ...context }, options),
   ]);
   const judged = checks.flatMap(({ id }) => results.get(id) ?? []);
   return {

@@ -8,6 +8,8 @@ export interface Found {
   readonly sizeBytes: number;
   /** How to name it, where the path alone does not say it. */
   readonly label?: string;
+  /** A short name, where it is not the path. */
+  readonly name?: string;
 }
 
 /** What image-lacks can look for, and what each is called to the learner. */

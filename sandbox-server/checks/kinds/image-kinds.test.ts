@@ -54,7 +54,7 @@ describe('image-size', () => {
     [
       'COPY usr/local/go /usr/local/go',
       'usr/local/go',
-      'comes from "COPY usr/local/go /x", most of it in /usr/local/go',
+      'comes from "COPY usr/local/go /x" (layer 1 of 1), most of it in /usr/local/go',
     ],
     ['COPY --from=build /out /out', '/usr/local/go', 'comes from "COPY /usr/local/go /x"'],
   ])('says where the most comes from: %s', async (copy, source, hint) => {

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
 import { formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
-import { copiedFrom, lastStage } from '../copied-from.ts';
-import type { Stage } from '../dockerfile.ts';
 import { shortInstruction } from '../folder-sizes.ts';
 import { compileGlob } from '../glob.ts';
+import { hiddenBy, layerOrigin, layerWords, originOf } from '../image-origin.ts';
+import type { ImageOrigin, LayerOrigin } from '../image-origin.ts';
 import { imageParameter, pathPattern } from '../parameters.ts';
 import { findTool, toolNames, tools } from '../tools.ts';
 import type { Found, Tool } from '../tools.ts';
@@ -34,7 +34,7 @@ export const imageLacks: CheckKind<Parameters> = {
 tools: [go-toolchain, compiler, package-manager, shell]
 paths: ['**/*.go', '**/.git/**']`,
     fails:
-      'Names the largest finds with their size, the layer and its instruction, and says when a find is deleted later and yet shipped. The hint goes by what was found: a toolchain, programs of the base image, a file deleted too late, a COPY that took too much.',
+      'Names the largest finds with their size, the layer and its instruction, and says when a find is deleted later and yet shipped. The hint goes by where it comes from: the base image, a COPY from a stage or from the build context, a RUN; or names the instruction that deletes it too late.',
     limits: 'Programs are told by their names.',
   },
   schema,
@@ -48,7 +48,7 @@ paths: ['**/*.go', '**/.git/**']`,
     const expected = `No layer of ${parameters.image} holds ${listed(unwanted, 'or')}.`;
     const findings = search(contents, parameters);
     if (findings.length === 0) return { status: 'pass', expected, actual: 'None was found in any layer.' };
-    const hint = advise(findings, contents, await lastStage(context));
+    const hint = advise(findings, contents, await originOf(context, parameters.image, contents));
     return { status: 'fail', expected, actual: describe(findings, contents), hint };
   },
 };
@@ -77,10 +77,17 @@ export function search(
     const roots = perTool.filter(({ what }) => what === 'go-toolchain').flatMap(({ found }) => found);
     const named = (path: string): boolean => roots.some((root) => path.startsWith(`${root.path}/`));
     const byPath = layer.entries.filter(({ type, path }) => type !== 'directory' && matches(path) && !named(path));
+    const byTool = perTool.map(({ what, found }) => ({
+      what,
+      found: what === 'go-toolchain' ? found : found.filter(({ path }) => !named(path)),
+    }));
     const listed = layer.packages
       .filter(({ name }) => parameters.packages?.includes(name) === true)
-      .map(({ name, version, path }) => ({ path, label: `${name} ${version} in /${path}`, sizeBytes: 0 }));
-    return [...perTool, { what: 'path' as const, found: byPath }, { what: 'package' as const, found: listed }]
+      .map(({ name, version, path }) => {
+        const label = `${name} ${version} in /${path}`;
+        return { path, name: `the package ${name}`, label, sizeBytes: 0 };
+      });
+    return [...byTool, { what: 'path' as const, found: byPath }, { what: 'package' as const, found: listed }]
       .filter(({ found }) => found.length > 0)
       .map(({ what, found }) => ({ what, found, layer: index, visible: found.some(({ path }) => shown.has(path)) }));
   });
@@ -121,43 +128,57 @@ function describe(findings: readonly Finding[], { layers }: Pick<ImageContents, 
     .join('\n');
 }
 
-/** One sentence or two on the programs, and on the files. */
-function advise(
+/** What to do about the finds, a sentence or two on each place that they come from; of these the first few. */
+export function advise(
   findings: readonly Finding[],
-  { layers }: Pick<ImageContents, 'layers'>,
-  last: Stage | undefined,
+  contents: Pick<ImageContents, 'layers'>,
+  origin: ImageOrigin,
 ): string {
-  const programs = findings.filter(({ what, visible }) => what !== 'path' && what !== 'package' && visible);
-  const files = findings.filter(({ what, visible }) => what === 'path' && visible);
-  const packages = findings.some(({ what }) => what === 'package');
-  const toolchain = programs.find(({ what }) => what === 'go-toolchain');
-  const go = toolchain?.found[0];
-  const advice: string[] = [];
-  if (packages)
-    advice.push(
-      'Install what only the build needs in the build stage, and begin the last one from a smaller base image.',
-    );
-  if (go !== undefined) {
-    const path = `/${go.path} (${formatBytes(go.sizeBytes)})`;
-    const from = copiedFrom(layers[toolchain?.layer ?? 0]?.createdBy ?? '', last);
-    advice.push(
-      from === undefined
-        ? `The final stage contains ${path}: its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`
-        : `The final stage copies ${path} from "${from}". Copy only the binary: a compiled service needs no compiler.`,
-    );
-  } else if (programs.length > 0) {
-    advice.push(
-      'The base image of the final stage brings the programs along. "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.',
-    );
+  const shown = findings.filter(({ visible }) => visible);
+  const advice = [...Map.groupBy(shown, ({ layer }) => layer)].map(([layer, group]) =>
+    adviseOn(group, layerOrigin(contents, layer, origin)),
+  );
+  const hidden = findings.find(({ visible }) => !visible);
+  if (hidden !== undefined) advice.push(adviseOnHidden(hidden, contents));
+  return [...new Set(advice)].slice(0, mostAdvice).join('\n');
+}
+
+const mostAdvice = 3;
+
+function adviseOn(group: readonly Finding[], by: LayerOrigin): string {
+  const go = group.find(({ what }) => what === 'go-toolchain')?.found[0];
+  const things = go === undefined ? few(group) : `/${go.path} (${formatBytes(go.sizeBytes)})`;
+  if (go !== undefined && by.kind === 'base')
+    return `The final stage contains ${things}: its FROM is an image made for building. Begin a new stage from a small base and copy only the binary into it.`;
+  if (go !== undefined && by.kind === 'copy')
+    return `The final stage copies ${things} from "${by.from}". Copy only the binary: a compiled service needs no compiler.`;
+  switch (by.kind) {
+    case 'base':
+      return `${capitalize(by.words)} brings ${things} along. Begin the last stage from a smaller one: "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.`;
+    case 'copy':
+      return `${by.words} takes ${things} from "${by.from}". Copy by name only what the service needs, and no whole folders.`;
+    case 'context':
+      return `${by.words} takes ${things} from the build context. Copy just the binary into the final stage, with COPY --from=build, or name in .dockerignore what is to stay out.`;
+    case 'run':
+      return `${by.words} brings ${things}. Do that in the build stage, and COPY --from it only what the service needs.`;
+    case 'unknown':
+      return `${by.words} brings ${things}. Leave it out of the last stage.`;
   }
-  if (findings.some(({ visible }) => !visible)) {
-    advice.push(
-      'Deleting a file in a later layer only hides it: the layer below still ships it. Start a new stage and COPY --from what the service needs.',
-    );
-  } else if (files.length > 0 && go === undefined) {
-    advice.push('Copy just the binary into the final stage: COPY --from=build, not COPY . and not whole folders.');
-  }
-  return advice.join('\n');
+}
+
+function adviseOnHidden({ layer, found }: Finding, contents: Pick<ImageContents, 'layers'>): string {
+  const path = found[0]?.path ?? '';
+  const by = hiddenBy(contents, layer, path);
+  const what = by === undefined ? 'Deleting a file in a later layer' : layerWords(contents, by);
+  const made = shortInstruction(contents.layers[layer]?.createdBy ?? '').startsWith('RUN ');
+  const or = made ? ', or delete it in the RUN that makes it' : '';
+  return `${what} only hides it: layer ${String(layer + 1)} still ships /${path}. Start a new stage and COPY --from what the service needs${or}.`;
+}
+
+/** The first of what was found, by name. */
+function few(group: readonly Finding[]): string {
+  const names = group.flatMap(({ found }) => found.map(({ path, name }) => name ?? `/${path}`));
+  return names.length > 1 ? `${names[0] ?? ''} and ${String(names.length - 1)} more` : names.join('');
 }
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

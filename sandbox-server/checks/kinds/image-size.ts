@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
 import { byteSize, formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
-import { copiedFrom, lastStage } from '../copied-from.ts';
-import type { Stage } from '../dockerfile.ts';
-import { heaviestFolder, shortInstruction } from '../folder-sizes.ts';
+import { heaviestFolder } from '../folder-sizes.ts';
+import { layerOrigin, originOf } from '../image-origin.ts';
+import type { ImageOrigin } from '../image-origin.ts';
 import { imageParameter, otherImageParameter } from '../parameters.ts';
 
 const schema = z
@@ -35,6 +35,8 @@ type Parameters = z.output<typeof schema>;
 interface Limit {
   readonly bytes: number;
   readonly words: string;
+  /** The image that it is compared with. */
+  readonly than?: string;
 }
 
 /** The image's size, counted as everywhere in Ballast: the uncompressed bytes of all its layers. */
@@ -48,7 +50,7 @@ export const imageSize: CheckKind<Parameters> = {
     example: `image: greeter
 max: 20 MB`,
     fails:
-      'Says the size and the limit. The hint names the largest layer, the instruction that made it (of a COPY, the stage that it takes from) and the folder in which most of it lies.',
+      'Says the size, the limit and by how much it is over. The hint names the largest layer, where it comes from (the base image, or an instruction; of a COPY, the stage that it takes from) and the folder in which most of it lies; and what is larger than in the image that it is compared with.',
   },
   schema,
   timeoutMs: 180_000,
@@ -59,9 +61,17 @@ max: 20 MB`,
     const limits = await limitsOf(parameters, async (ref) => (await images.read(ref, signal)).sizeBytes);
     const expected = `${image} is ${limits.map(({ words }) => words).join(' and ')}.`;
     const layers = contents.layers.length;
-    const actual = `It is ${formatBytes(contents.sizeBytes)} in ${String(layers)} ${layers === 1 ? 'layer' : 'layers'}.`;
-    if (limits.every(({ bytes }) => contents.sizeBytes <= bytes)) return { status: 'pass', expected, actual };
-    return { status: 'fail', expected, actual, hint: whereTheBytesAre(contents, await lastStage(context)) };
+    const size = `It is ${formatBytes(contents.sizeBytes)} in ${String(layers)} ${layers === 1 ? 'layer' : 'layers'}`;
+    const past = limits.filter(({ bytes }) => contents.sizeBytes > bytes).toSorted((a, b) => a.bytes - b.bytes);
+    const [most] = past;
+    if (most === undefined) return { status: 'pass', expected, actual: `${size}.` };
+    const over = formatBytes(Math.ceil(contents.sizeBytes - most.bytes));
+    const hints = [whereTheBytesAre(contents, await originOf(context, image, contents))];
+    for (const { than } of past) {
+      const more = than === undefined ? '' : whatIsMore(contents, await images.read(than, signal), than);
+      if (more !== '') hints.push(more);
+    }
+    return { status: 'fail', expected, actual: `${size}: ${over} too much.`, hint: hints.join('\n') };
   },
 };
 
@@ -79,7 +89,8 @@ export async function limitsOf(
     const size = await sizeOf(ratio.to);
     const share = `${String(Math.round(ratio.max * 1000) / 10)} % of ${ratio.to}`;
     const bytes = size * ratio.max;
-    limits.push({ bytes, words: `at most ${share} (${formatBytes(size)}), which is ${formatBytes(bytes)}` });
+    const words = `at most ${share} (${formatBytes(size)}), which is ${formatBytes(bytes)}`;
+    limits.push({ bytes, words, than: ratio.to });
   }
   if (growth !== undefined) {
     const { over, maxPercent } = growth;
@@ -87,28 +98,43 @@ export async function limitsOf(
     const baseline = typeof over === 'number' ? 'the baseline' : over;
     const bytes = size * (1 + maxPercent / 100);
     const words = `at most ${String(maxPercent)} % larger than ${baseline} (${formatBytes(size)}), which is ${formatBytes(bytes)}`;
-    limits.push({ bytes, words });
+    limits.push({ bytes, words, ...(typeof over === 'number' ? {} : { than: over }) });
   }
   return limits;
 }
 
-/**
- * A sentence on the largest layer: the place where cutting pays.
- * @param last last stage of the Dockerfile, where it is known
- */
-function whereTheBytesAre({ layers }: Pick<ImageContents, 'layers'>, last?: Pick<Stage, 'copies'>): string {
-  const largest = layers.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0];
+/** A sentence on the largest layer: the place where cutting pays. */
+function whereTheBytesAre(contents: Pick<ImageContents, 'layers'>, origin: ImageOrigin): string {
+  const sizes = contents.layers.map(({ sizeBytes }) => sizeBytes);
+  const index = sizes.indexOf(Math.max(...sizes));
+  const largest = contents.layers[index];
   if (largest === undefined) return '';
   const folder = heaviestFolder(largest.entries);
   const size = formatBytes(largest.sizeBytes);
-  const from = copiedFrom(largest.createdBy, last);
-  if (from !== undefined && folder !== undefined) {
+  const by = layerOrigin(contents, index, origin);
+  if (by.kind === 'copy' && folder !== undefined) {
     const inside = formatBytes(folder.sizeBytes);
     const most = inside === size ? '' : `, most of a layer of ${size}`;
-    return `The final stage copies /${folder.path} (${inside}) from "${from}"${most}. Does the running service need it?`;
+    return `The final stage copies /${folder.path} (${inside}) from "${by.from}"${most}. Does the running service need it?`;
   }
-  const by =
-    largest.createdBy === '' ? 'comes with the base image' : `comes from "${shortInstruction(largest.createdBy)}"`;
+  const comes = by.kind === 'base' ? `comes with ${by.words}` : `comes from ${by.words}`;
   const inside = folder === undefined ? '' : `, most of it in /${folder.path} (${formatBytes(folder.sizeBytes)})`;
-  return `The largest layer, ${size}, ${by}${inside}. Does the running service need it?`;
+  const advice =
+    by.kind === 'base' ? 'A smaller one for the last stage saves most.' : 'Does the running service need it?';
+  return `The largest layer, ${size}, ${comes}${inside}. ${advice}`;
+}
+
+type Merged = Pick<ImageContents, 'merged'>;
+
+/** A sentence on what an image has, as containers see it, and another has not, or not as large; "" for nothing. */
+function whatIsMore({ merged }: Merged, other: Merged, name: string): string {
+  const more = [...merged].flatMap(([path, { entry }]) => {
+    const sizeBytes = entry.sizeBytes - (other.merged.get(path)?.entry.sizeBytes ?? 0);
+    return sizeBytes > 0 ? [{ ...entry, path, sizeBytes }] : [];
+  });
+  if (more.length === 0) return '';
+  const bytes = formatBytes(more.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  const folder = heaviestFolder(more);
+  const where = folder === undefined ? '' : `, most of it in /${folder.path} (${formatBytes(folder.sizeBytes)})`;
+  return `What it has and ${name} has not, or smaller: ${bytes}${where}.`;
 }

@@ -33,7 +33,7 @@ describe('image-size', () => {
     expect(await imageSize.run({ image: 'greeter', max: 20e6 }, contextOf(contents))).toMatchObject({ status: 'pass' });
     expect(await imageSize.run({ image: 'greeter', max: 19e6 }, contextOf(contents))).toMatchObject({
       status: 'fail',
-      actual: 'It is 20.0 MB in 2 layers.',
+      actual: 'It is 20.0 MB in 2 layers: 1.0 MB too much.',
       hint: expect.stringContaining(
         '19.0 MB, comes with the base image, most of it in /usr/local/go/bin (19.0 MB)',
       ) as string,
