@@ -26,7 +26,7 @@ export type BuildOutcome =
   | { readonly status: 'failed'; readonly log: string; readonly failure: BuildFailure }
   | { readonly status: 'timed-out'; readonly log: string };
 
-/** A test run may print a lot, and what matters stands at the end. */
+/** A test run may print a lot. The steps are named at the start, and what failed stands at the end. */
 const maxLogBytes = 16 * 1024 ** 2;
 
 /**
@@ -51,7 +51,7 @@ export async function dockerBuild(shell: SandboxShell, request: BuildRequest): P
   const share = watchShare(() => readSandbox(shell), timeoutMs);
   let result: RunResult;
   try {
-    result = await shell.run(argv, { env, timeoutMs, maxOutputBytes: maxLogBytes, signal });
+    result = await shell.run(argv, { env, timeoutMs, maxOutputBytes: maxLogBytes, keep: 'ends', signal });
   } finally {
     share.stop();
   }

@@ -2,34 +2,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Engine, ExecSpec, RunningExec } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
+import { collect } from './collect.ts';
 import type { RunOptions, RunResult, SandboxShell } from './sandbox-shell.ts';
 
 const defaultTimeoutMs = 60_000;
 const defaultMaxOutputBytes = 1024 * 1024;
 /** After this the server stops waiting for a sandbox that does not even honour `timeout --kill-after`. */
 const graceMs = 15_000;
-
-interface Collected {
-  readonly text: string;
-  readonly truncated: boolean;
-}
-
-/** Reads a stream to its end, keeps the first `limit` bytes: a program that prints for ever fills nothing. */
-async function collect(stream: Readable, limit: number): Promise<Collected> {
-  const kept: Buffer[] = [];
-  let size = 0;
-  let truncated = false;
-  for await (const chunk of stream) {
-    const bytes = chunk as Buffer;
-    const room = limit - size;
-    if (bytes.length > room) truncated = true;
-    if (room > 0) {
-      kept.push(bytes.subarray(0, room));
-      size += Math.min(room, bytes.length);
-    }
-  }
-  return { text: Buffer.concat(kept).toString('utf8'), truncated };
-}
 
 async function feed(exec: RunningExec, stdin: RunOptions['stdin']): Promise<void> {
   if (stdin === undefined) {
@@ -86,8 +65,8 @@ export function createEngineShell(engine: Engine, sandboxId: string): SandboxShe
     }, timeoutMs + graceMs);
     try {
       const [stdout, stderr] = await Promise.all([
-        collect(exec.stdout, limit),
-        collect(exec.stderr, limit),
+        collect(exec.stdout, limit, options.keep),
+        collect(exec.stderr, limit, options.keep),
         feed(exec, options.stdin),
       ]);
       const exitCode = await exec.exitCode();

@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Per stream; what is over is dropped and `truncated` set. Default 1 MiB. */
   readonly maxOutputBytes?: number;
+  /** What of a longer output is kept: its start, or half of it from each end, in lines of their own. Default "start". */
+  readonly keep?: 'start' | 'ends';
   readonly signal?: AbortSignal;
 }
 
