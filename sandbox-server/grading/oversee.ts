@@ -5,6 +5,8 @@ import { readSandbox, usedUpBetween } from '../checks/sandbox-reading.ts';
 import type { Failed } from '../checks/runner.ts';
 import type { Engine, SandboxLimits } from '../engines/engine.ts';
 import { formatBytes } from '../labs/quantities.ts';
+import { BallastError } from '../protocol/index.ts';
+import type { ErrorCode } from '../protocol/index.ts';
 import { StoppedShort } from './run-checks-in-time.ts';
 import type { Overseer } from './run-checks-in-time.ts';
 
@@ -15,6 +17,12 @@ const lookAfterBytes = 128 * 1024 ** 2;
 const blindPollMs = 15_000;
 /** Share of the limit on processes at which there is none left to start a program with. */
 const nearlyAll = 0.95;
+
+/**
+ * What goes wrong when a sandbox has nothing left to work with. Anything else (a lab with a mistake, data that are missing
+ * here, a bug of ours) is not explained by what a submission has used up, whatever that was.
+ */
+const bySandbox: ReadonlySet<ErrorCode> = new Set(['sandbox_failed', 'engine_failed', 'check_timeout']);
 
 export interface OverseenSandbox {
   readonly engine: Engine;
@@ -42,7 +50,8 @@ export function oversee(sandbox: OverseenSandbox, timeoutMs: number): Overseer &
   return {
     signal: tooMuch.signal,
     hadItsShare: () => share.hadItsShare(),
-    async blame() {
+    async blame(error) {
+      if (!(error instanceof BallastError) || !bySandbox.has(error.code)) return undefined;
       const [before, after] = await Promise.all([share.before, readSandbox(shell)]);
       if (before !== null && after !== null) {
         const { memory, processes } = usedUpBetween(before, after);
