@@ -33,7 +33,7 @@ export const configSchema = z.strictObject({
       token: z.string().min(16, 'a grader token has at least 16 characters').optional(),
       /** Submissions graded at the same time. */
       jobs: z.coerce.number().int().positive().default(1),
-      /** Submissions that may wait for their turn. */
+      /** Submissions that may wait for their turn; each of them is kept in memory, 20 MiB at most. */
       queue: z.coerce.number().int().nonnegative().default(20),
       /** Longest time for one submission, in seconds. */
       seconds: z.coerce.number().positive().default(600),

@@ -108,7 +108,7 @@ export function gradeRoutes(
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const lab = labs.get(request.query.lab);
         if (lab === undefined) throw new BallastError('lab_not_found');
         requireImages(lab, baseImages());
@@ -118,28 +118,30 @@ export function gradeRoutes(
             hint: 'Send it with "Content-Type: application/x-tar".',
           });
         }
-        const files = await readSubmissionTar(apart(request.body));
+        // The place first: a body that would only be thrown away again is not read.
+        using place = turns.enter();
         const gone = new AbortController();
-        request.raw.socket.once('close', () => {
+        // Of the answer and not of the connection, which goes on to the next request.
+        reply.raw.once('close', () => {
           gone.abort(new BallastError('shutting_down', { message: 'The caller has gone.' }));
         });
         const signal = AbortSignal.any([gone.signal, closing.signal]);
-        return turns.take(signal, async () => {
-          const [graded] = await gradeMany(lab, [{ name: request.id, open: () => ({ files }) }], {
-            ...grader,
-            kinds,
-            signal,
-            jobs: 1,
-            timeoutMs: config.seconds * 1000,
-            onError: (name, errorId, error) => {
-              logger.warn({ err: error, errorId, submission: name, lab: lab.id }, 'a submission could not be graded');
-            },
-          });
-          if (graded?.result != null) return graded.result;
-          const { message, hint = '', errorId = '' } = graded?.refusal ?? {};
-          const detail = message === undefined ? {} : { message: `${message} (${errorId})`, hint };
-          throw new BallastError('grade_failed', detail);
+        const files = await readSubmissionTar(apart(request.body));
+        await place.turn(signal);
+        const [graded] = await gradeMany(lab, [{ name: request.id, open: () => ({ files }) }], {
+          ...grader,
+          kinds,
+          signal,
+          jobs: 1,
+          timeoutMs: config.seconds * 1000,
+          onError: (name, errorId, error) => {
+            logger.warn({ err: error, errorId, submission: name, lab: lab.id }, 'a submission could not be graded');
+          },
         });
+        if (graded?.result != null) return graded.result;
+        const { message, hint = '', errorId = '' } = graded?.refusal ?? {};
+        const detail = message === undefined ? {} : { message: `${message} (${errorId})`, hint };
+        throw new BallastError('grade_failed', detail);
       },
     );
     done();
