@@ -82,7 +82,7 @@ program
   .argument('<submission...>', 'folder, tar or gzipped tar; "-" for a tar on standard input')
   .addOption(new Option('--format <format>', 'how to print the result').choices(reportFormats).default('text'))
   .option('--jobs <number>', 'submissions at the same time', toCount, 1)
-  .option('--csv <file>', 'write the scores to a file')
+  .option('--csv <file>', 'write the scores to a file, a line as each is graded')
   .option('--timeout <time>', 'longest time for one submission, such as 90s or 10m', toDuration, 600_000)
   .option('--memory <size>', "memory of one submission's sandbox, such as 2GiB", toBytes)
   .action(grade);
@@ -99,7 +99,7 @@ program
   .description(
     'fail when an image has grown too much; exit status 0 within the budget, 1 past it, 2 usage, 3 could not tell',
   )
-  .argument('<image>', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .argument('<image>', 'image of the Docker Engine, "./FILE" or "FILE.tar" of "docker save", or "-" for standard input')
   .requiredOption('--baseline <file>', 'what the image weighed; commit it with the sources')
   .option('--max-growth <percent>', 'how much it may grow, such as 5%', toShare, 0.05)
   .option('--update', 'write the baseline anew')
@@ -130,7 +130,7 @@ program
   .description(
     "count the CVEs that Debian's updates would fix in an image; exit status 0 counted, 2 usage, 3 could not tell",
   )
-  .argument('[image]', 'image of the Docker Engine, archive of "docker save", or "-" for one on standard input')
+  .argument('[image]', 'image of the Docker Engine, "./FILE" or "FILE.tar" of "docker save", or "-" for standard input')
   .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
   .option('--out <file>', 'write the measurement to a file, as JSON; commit it where a lesson quotes it')
   .option('--fetch <release...>', 'fetch what is looked up of a release of Debian, such as trixie, for later')
