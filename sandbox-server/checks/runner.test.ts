@@ -83,6 +83,17 @@ it('skips what needs a check that has not passed, and says which', async () => {
   ]);
   expect(judged.checks.map(({ status }) => status)).toEqual(['fail', 'skip', 'skip']);
   expect(judged.checks[1]?.actual).toBe('Not looked at: "The a" has not passed.');
+  expect(judged.checks[2]?.actual).toBe('Not looked at: it needs "The b", and "The a" has not passed.');
+});
+
+it('names the root of what was not looked at, however long the chain, and the one that could not be judged', async () => {
+  const judged = await run([
+    check('a', 'throw'),
+    check('b', 'pass', { needs: ['a'] }),
+    check('c', 'pass', { needs: ['b'] }),
+    check('d', 'pass', { needs: ['c'] }),
+  ]);
+  expect(judged.checks[3]?.actual).toBe('Not looked at: it needs "The c", and "The a" could not be judged.');
 });
 
 it('blames nobody for a kind that throws, and tells no detail', async () => {

@@ -83,7 +83,7 @@ async function judgeAll(
 
   const begin = async (check: LabCheck): Promise<void> => {
     try {
-      const result = await judge(check, results, context, options);
+      const result = await judge(check, checks, results, context, options);
       if (signal?.aborted === true) return;
       results.set(check.id, result);
       options.onResult?.(result);
@@ -112,6 +112,7 @@ async function judgeAll(
 
 async function judge(
   check: LabCheck,
+  checks: readonly LabCheck[],
   earlier: ReadonlyMap<string, CheckResult>,
   context: Omit<CheckContext, 'signal'>,
   options: RunChecksOptions,
@@ -130,8 +131,10 @@ async function judge(
 
   const blocking = check.needs.map((need) => earlier.get(need)).find((needed) => needed?.status !== 'pass');
   if (blocking !== undefined) {
-    const why = blocking.status === 'error' ? 'could not be judged' : 'has not passed';
-    return result('skip', '', `Not looked at: "${blocking.title}" ${why}.`, '');
+    const root = rootOf(blocking, earlier, checks);
+    const why = `"${root.title}" ${root.status === 'error' ? 'could not be judged' : 'has not passed'}.`;
+    const through = root === blocking ? '' : `it needs "${blocking.title}", and `;
+    return result('skip', '', `Not looked at: ${through}${why}`, '');
   }
   try {
     const verdict = await runInTime(check, context, options);
@@ -156,6 +159,18 @@ async function judge(
     );
     return { ...told, errorId };
   }
+}
+
+/** The check that was looked at last before others were skipped for its sake, one after another. */
+function rootOf(
+  result: CheckResult,
+  earlier: ReadonlyMap<string, CheckResult>,
+  checks: readonly LabCheck[],
+): CheckResult {
+  if (result.status !== 'skip') return result;
+  const needs = checks.find(({ id }) => id === result.id)?.needs ?? [];
+  const before = needs.map((need) => earlier.get(need)).find((needed) => needed?.status !== 'pass');
+  return before === undefined ? result : rootOf(before, earlier, checks);
 }
 
 async function runInTime(
