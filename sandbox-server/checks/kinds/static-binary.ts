@@ -1,9 +1,11 @@
-import { posix } from 'node:path';
 import { z } from 'zod';
+import { executableClass } from '../../images/executables.ts';
 import type { ImageContents, LayerEntry } from '../../images/image-reader.ts';
 import { resolvePath } from '../../images/merged-view.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { imageParameter } from '../parameters.ts';
+import { findProgram, startedPrograms } from '../started-programs.ts';
+import type { Unknown } from '../started-programs.ts';
 
 const schema = z.strictObject({
   image: imageParameter,
@@ -20,64 +22,67 @@ export const staticBinary: CheckKind<z.output<typeof schema>> = {
   summary: 'A program of the image, by default the one that it starts, is linked statically.',
   docs: {
     looksAt:
-      'The ELF headers of the program that the image starts, links followed: static means no PT_INTERP and no DT_NEEDED.',
+      'The ELF headers of the program that the image starts, links followed: static means no PT_INTERP and no DT_NEEDED. Where that is a shell with a line for one program, or something like env or tini that starts what its arguments name, all of them are judged.',
     example: `image: greeter
 path: /greeter`,
     fails:
-      'Says which loader the program asks for or that it names libraries, or that it is a script. The hint names the switch of Go, C and Rust.',
+      "Says which loader the program asks for, whose that is and whether the image has it, or that it names libraries, is a script, or is what a shell makes of a line. The hint names Go's switch where Go built it, and else those of C and Rust.",
+    limits: 'Shells and programs that start others are told by their names.',
   },
   schema,
   timeoutMs: 180_000,
   async run({ image, path }, { images, signal }) {
     const contents = await images.read(image, signal);
     const expected = `${path ?? `The program that ${image} starts`} is linked statically.`;
-    const program = findProgram(contents, path);
-    if ('problem' in program) return { status: 'fail', expected, actual: program.problem, hint: program.hint };
-    const { path: found, elf } = program.entry;
-    if (elf === undefined) {
-      return {
-        status: 'fail',
-        expected,
-        actual: `/${found} is no ELF program: it is a script, or something else that needs an interpreter.`,
-        hint: 'Start the compiled program itself: ENTRYPOINT ["/path"].',
-      };
+    const programs = path === undefined ? startedPrograms(contents) : programAt(contents, path);
+    if ('problem' in programs) return { status: 'fail', expected, actual: programs.problem, hint: programs.hint };
+    const wrong = programs.find(({ elf }) => elf?.linkage !== 'static');
+    if (wrong === undefined) {
+      const names = programs.map((program) => `/${program.path}`);
+      const needs = names.length === 1 ? 'needs no loader and no library' : 'need no loader and no library';
+      return { status: 'pass', expected, actual: `${names.join(' and ')} ${needs}.` };
     }
-    if (elf.linkage === 'static')
-      return { status: 'pass', expected, actual: `/${found} needs no loader and no library.` };
-    const asks = elf.interpreter === '' ? 'names libraries' : `asks for the loader ${elf.interpreter}`;
-    return {
-      status: 'fail',
-      expected,
-      actual:
-        elf.linkage === 'unknown'
-          ? `/${found} has ELF headers that make no sense.`
-          : `/${found} is linked dynamically: it ${asks}.`,
-      hint: 'In Go build with CGO_ENABLED=0; in C with -static; in Rust for a musl target. An image from scratch has neither loader nor libraries.',
-    };
+    return { status: 'fail', expected, ...describe(wrong, contents) };
   },
 };
 
-type Program = { readonly entry: LayerEntry } | { readonly problem: string; readonly hint: string };
-
-/** The program at a path, or the one that the image starts, links followed as a container follows them. */
-export function findProgram({ config, merged }: Pick<ImageContents, 'config' | 'merged'>, path?: string): Program {
-  const name = path ?? config.entrypoint[0] ?? config.cmd[0];
-  if (name === undefined)
-    return { problem: 'The image says nothing about what to run.', hint: 'Set ENTRYPOINT in the last stage.' };
-  const folders = name.includes('/') ? [config.workingDir] : searchPath(config.env);
-  for (const folder of folders) {
-    const resolved = resolvePath(merged, posix.resolve('/', folder, name));
-    const entry = resolved === undefined ? undefined : merged.get(resolved)?.entry;
-    if (entry?.type === 'hardlink') return findProgram({ config, merged }, `/${entry.linkTarget ?? ''}`);
-    if (entry?.type === 'file') return { entry };
-  }
-  return {
-    problem: `There is no ${name} in the image.`,
-    hint: 'Compare ENTRYPOINT with where COPY --from puts the program.',
-  };
+function programAt(contents: ImageContents, path: string): readonly LayerEntry[] | Unknown {
+  const entry = findProgram(contents, path);
+  if (entry !== undefined) return [entry];
+  return { problem: `There is no ${path} in the image.`, hint: 'Compare the path with where COPY --from puts it.' };
 }
 
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-const searchPath = (env: readonly string[]): string[] =>
-  (env.find((line) => line.startsWith('PATH='))?.slice('PATH='.length) ?? defaultPath).split(':');
+/** What is wrong with a program that is not static. */
+function describe(
+  entry: LayerEntry,
+  { merged, layers }: ImageContents,
+): { readonly actual: string; readonly hint: string } {
+  const { path, elf } = entry;
+  if (elf === undefined) {
+    return {
+      actual: `/${path} is no ELF program: it is a script, or something else that needs an interpreter.`,
+      hint: 'Start the compiled program itself: ENTRYPOINT ["/path"].',
+    };
+  }
+  if (elf.linkage === 'unknown')
+    return { actual: `/${path} has ELF headers that make no sense.`, hint: 'Is it the compiled program, and whole?' };
+  const { interpreter } = elf;
+  const library = interpreter.includes('ld-musl') ? ", musl's" : /ld-linux|ld64/.test(interpreter) ? ", glibc's" : '';
+  const gone =
+    interpreter !== '' && resolvePath(merged, interpreter) === undefined
+      ? ', which the image does not have: it would not start'
+      : '';
+  const asks = interpreter === '' ? 'names libraries' : `asks for the loader ${interpreter}${library}${gone}`;
+  const go = layers
+    .flatMap(({ packages }) => packages)
+    .find((each) => each.system === 'go' && each.name === 'stdlib' && each.path === path);
+  const isShell = executableClass(entry) === 'shell';
+  return {
+    actual: `/${path} is linked dynamically: it ${asks}.`,
+    hint: isShell
+      ? 'It is a shell. Start the compiled program itself, in exec form: ENTRYPOINT ["/path"].'
+      : go === undefined
+        ? 'In C link it with -static; in Rust build it for a musl target. An image from scratch has neither loader nor libraries.'
+        : `It was built by Go ${go.version} with cgo: build it with CGO_ENABLED=0. An image from scratch has neither loader nor libraries.`,
+  };
+}
