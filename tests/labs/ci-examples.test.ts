@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -105,8 +105,11 @@ it("GitLab's jobs run: the size budget holds, a wrong submission fails and leave
   expect(
     shell(`${build}; ${update.replace('npx ballast', `node ${join(folder, 'ballast')}/bin/ballast.mjs`)}`, size),
   ).toMatchObject({ status: 0 });
-  const within = gitlab(size, ['size'], env);
-  expect(within.status, within.output).toBe(0);
+  // Twice: the runner keeps what the first job left behind.
+  for (const time of ['first', 'second']) {
+    const within = gitlab(size, ['size'], env);
+    expect(within.status, `${time} time: ${within.output}`).toBe(0);
+  }
 
   const submission = join(folder, 'class', 'submission');
   cpSync(join(projectRoot, 'labs', lab, 'solution'), submission, { recursive: true });
@@ -114,4 +117,5 @@ it("GitLab's jobs run: the size budget holds, a wrong submission fails and leave
   const graded = gitlab(submission, ['grade'], env);
   expect(graded.status, graded.output).not.toBe(0);
   expect(readFileSync(join(submission, 'grade.xml'), 'utf8')).toContain('exit code: 7');
+  expect(readdirSync(join(folder, 'class'))).toEqual(['submission']);
 });
