@@ -89,7 +89,7 @@ export function layerOrigin({ layers }: Layers, index: number, origin: ImageOrig
   const { base, baseLayers } = origin;
   if (baseLayers === undefined ? createdBy === '' : index < baseLayers)
     return { kind: 'base', words: base === undefined ? 'the base image' : `the base image ${base}` };
-  const words = `"${shortInstruction(createdBy)}" (layer ${String(index + 1)} of ${String(layers.length)})`;
+  const words = layerWords({ layers }, index);
   const copy = copyOf(createdBy, origin.stages);
   if (copy?.from === '') return { kind: 'context', words };
   if (copy !== undefined) return { kind: 'copy', words, from: copy.from };
@@ -126,5 +126,11 @@ export function hiddenBy({ layers }: Layers, index: number, path: string): numbe
 }
 
 /** A layer by its instruction and number, in a sentence: `"RUN rm x" (layer 3 of 5)`. */
-export const layerWords = ({ layers }: Layers, index: number): string =>
-  `"${shortInstruction(layers[index]?.createdBy ?? '')}" (layer ${String(index + 1)} of ${String(layers.length)})`;
+export function layerWords({ layers }: Layers, index: number): string {
+  const createdBy = layers[index]?.createdBy ?? '';
+  const number = `layer ${String(index + 1)} of ${String(layers.length)}`;
+  return createdBy === '' ? number : `"${shortInstruction(createdBy)}" (${number})`;
+}
+
+/** For words that begin a sentence. */
+export const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -5,6 +5,7 @@ import type { CheckKind } from '../check-kind.ts';
 import { compileGlob } from '../glob.ts';
 import { imageParameter, pathPattern } from '../parameters.ts';
 import { findTool, toolNames, tools } from '../tools.ts';
+import { whyMissing, whyNoPackage, whyNoTool } from '../why-missing.ts';
 
 const schema = z
   .strictObject({
@@ -32,7 +33,8 @@ export const imageHas: CheckKind<Parameters> = {
     example: `image: greeter
 paths: [app/config.json]
 tools: [interpreter]`,
-    fails: 'Names what is missing, and whether a layer has it that a later one deletes.',
+    fails:
+      'Names what is missing. The hint says which layer has it and which one deletes it, or where a file of that name lies instead.',
     limits: 'A program is told by its name and its mode: one that was renamed is not found.',
   },
   schema,
@@ -47,24 +49,32 @@ tools: [interpreter]`,
     const expected = `A container of ${parameters.image} sees ${wanted.join(', ')}.`;
     const missing = missingFrom(contents, parameters);
     if (missing.length === 0) return { status: 'pass', expected, actual: 'All of it is there.' };
-    const hidden = parameters.paths.filter((path) => isOnlyDeleted(contents, path));
+    const why = missing.flatMap(({ why: reason }) => reason ?? []);
     return {
       status: 'fail',
       expected,
-      actual: `Not there: ${missing.join(', ')}.`,
+      actual: `Not there: ${missing.map(({ words }) => words).join(', ')}.`,
       hint:
-        hidden.length > 0
-          ? `A layer brings /${hidden[0] ?? ''}, and a later one deletes it.`
+        why.length > 0
+          ? [...new Set(why)].slice(0, mostReasons).join('\n')
           : 'Only what the last stage itself has or copies is in the image: look at its FROM, its COPY lines and .dockerignore.',
     };
   },
 };
 
-/** What is asked for and not there, in words. */
-export function missingFrom(
-  contents: Pick<ImageContents, 'merged' | 'packages'>,
+const mostReasons = 3;
+
+interface Missing {
+  readonly words: string;
+  /** What the layers tell of it, in a sentence. */
+  readonly why: string | undefined;
+}
+
+/** What is asked for and not there. */
+function missingFrom(
+  contents: Pick<ImageContents, 'merged' | 'packages' | 'layers'>,
   { paths, tools: named, packages }: Pick<Parameters, 'paths' | 'tools' | 'packages'>,
-): string[] {
+): Missing[] {
   const entries = [...contents.merged.values()].map(({ entry }) => entry);
   const names = new Set(contents.packages.map(({ name }) => name));
   const isThere = (path: string): boolean => {
@@ -74,13 +84,12 @@ export function missingFrom(
     return entries.some((entry) => glob.test(entry.path));
   };
   return [
-    ...paths.filter((path) => !isThere(path)).map((path) => `/${path}`),
-    ...named.filter((tool) => findTool(tool, entries).length === 0).map((tool) => toolNames[tool]),
-    ...packages.filter((name) => !names.has(name)).map((name) => `the package ${name}`),
+    ...paths.filter((path) => !isThere(path)).map((path) => ({ words: `/${path}`, why: whyMissing(contents, path) })),
+    ...named
+      .filter((tool) => findTool(tool, entries).length === 0)
+      .map((tool) => ({ words: toolNames[tool], why: whyNoTool(contents, tool) })),
+    ...packages
+      .filter((name) => !names.has(name))
+      .map((name) => ({ words: `the package ${name}`, why: whyNoPackage(contents, name) })),
   ];
-}
-
-function isOnlyDeleted({ layers, merged }: Pick<ImageContents, 'layers' | 'merged'>, path: string): boolean {
-  const glob = compileGlob(path);
-  return layers.some(({ entries }) => entries.some((entry) => glob.test(entry.path) && !merged.has(entry.path)));
 }

@@ -88,8 +88,27 @@ describe('image-has', () => {
     expect(await run(wanted)).toMatchObject({ status, actual: holding(actual) });
   });
 
-  it('says when a later layer deletes it', async () => {
-    expect(await run({ paths: ['gone'] })).toMatchObject({ status: 'fail', hint: holding('a later one deletes it') });
+  it.each([
+    [{ paths: ['gone'] }, 'Layer 1 of 3 brings /gone, and "RUN rm" (layer 2 of 3) deletes it.'],
+    [{ paths: ['lost/*'] }, 'Layer 1 of 3 brings /lost/x, and "RUN mv" (layer 3 of 3) deletes it.'],
+    [{ paths: ['app/config.json'] }, 'There is /etc/config.json: compare the path with where COPY puts it.'],
+    [{ paths: ['nowhere'] }, 'look at its FROM'],
+    [{ tools: ['network-tool' as const] }, 'Layer 1 of 3 brings /usr/bin/nc, and "RUN rm" (layer 2 of 3) deletes it.'],
+    [
+      { packages: ['tzdata'] },
+      'Layer 1 of 3 lists the package tzdata in /var/lib/dpkg/status, and "RUN rm" (layer 2 of 3) takes it out.',
+    ],
+  ])('says what the layers tell of what is missing: %o', async (wanted, hint) => {
+    const layered = makeContents([
+      {
+        entries: ['gone', 'lost/x', 'etc/config.json', 'usr/bin/nc', 'var/lib/dpkg/status'].map((path) => file(path)),
+        packages: [listed('dpkg', 'tzdata')],
+      },
+      { entries: [], whiteouts: ['gone', 'usr/bin', 'var'], createdBy: 'RUN /bin/sh -c rm # buildkit' },
+      { entries: [], whiteouts: ['lost'], createdBy: 'RUN /bin/sh -c mv # buildkit' },
+    ]);
+    const parameters = { image, paths: [], tools: [], packages: [], ...wanted };
+    expect(await imageHas.run(parameters, contextOf(layered))).toMatchObject({ status: 'fail', hint: holding(hint) });
   });
 });
 
@@ -324,6 +343,13 @@ describe('time-zone-data', () => {
       status: 'fail',
       actual: holding('no Empty, Asia/Tokyo'),
     });
+    const deleted = makeContents([
+      { entries: [file(`${zones}/Asia/Tokyo`)] },
+      { entries: [], whiteouts: ['usr/share/zoneinfo'], createdBy: 'RUN /bin/sh -c rm -r /usr/share/zoneinfo' },
+    ]);
+    expect(await run(['Asia/Tokyo'], deleted)).toMatchObject({
+      hint: holding('and "RUN rm -r /usr/share/zoneinfo" (layer 2 of 2) deletes it.'),
+    });
     expect(await run(['Berlin'], makeContents([]))).toMatchObject({
       status: 'fail',
       actual: holding('There is no /usr'),
@@ -343,6 +369,12 @@ describe('labels and exposed-ports', () => {
     expect(await labels.run({ image, labels: wanted }, context)).toMatchObject({
       status,
       actual: holding(actual),
+    });
+  });
+
+  it('shows the line of the labels that are wrong, and of no other', async () => {
+    expect(await labels.run({ image, labels: { a: '1', b: 'x y', c: '*' } }, context)).toMatchObject({
+      hint: holding('LABEL b="x y" c="…"'),
     });
   });
 

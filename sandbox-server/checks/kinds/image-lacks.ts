@@ -4,7 +4,7 @@ import { formatBytes } from '../../labs/quantities.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { shortInstruction } from '../folder-sizes.ts';
 import { compileGlob } from '../glob.ts';
-import { hiddenBy, layerOrigin, layerWords, originOf } from '../image-origin.ts';
+import { capitalize, hiddenBy, layerOrigin, layerWords, originOf } from '../image-origin.ts';
 import type { ImageOrigin, LayerOrigin } from '../image-origin.ts';
 import { imageParameter, pathPattern } from '../parameters.ts';
 import { findTool, toolNames, tools } from '../tools.ts';
@@ -156,20 +156,20 @@ function adviseOn(group: readonly Finding[], by: LayerOrigin): string {
     case 'base':
       return `${capitalize(by.words)} brings ${things} along. Begin the last stage from a smaller one: "scratch" has nothing at all, a distroless "static" image only certificates, time zones and users.`;
     case 'copy':
-      return `${by.words} takes ${things} from "${by.from}". Copy by name only what the service needs, and no whole folders.`;
+      return `${capitalize(by.words)} takes ${things} from "${by.from}". Copy by name only what the service needs, and no whole folders.`;
     case 'context':
-      return `${by.words} takes ${things} from the build context. Copy just the binary into the final stage, with COPY --from=build, or name in .dockerignore what is to stay out.`;
+      return `${capitalize(by.words)} takes ${things} from the build context. Copy just the binary into the final stage, with COPY --from=build, or name in .dockerignore what is to stay out.`;
     case 'run':
-      return `${by.words} brings ${things}. Do that in the build stage, and COPY --from it only what the service needs.`;
+      return `${capitalize(by.words)} brings ${things}. Do that in the build stage, and COPY --from it only what the service needs.`;
     case 'unknown':
-      return `${by.words} brings ${things}. Leave it out of the last stage.`;
+      return `${capitalize(by.words)} brings ${things}. Leave it out of the last stage.`;
   }
 }
 
 function adviseOnHidden({ layer, found }: Finding, contents: Pick<ImageContents, 'layers'>): string {
   const path = found[0]?.path ?? '';
   const by = hiddenBy(contents, layer, path);
-  const what = by === undefined ? 'Deleting a file in a later layer' : layerWords(contents, by);
+  const what = by === undefined ? 'Deleting a file in a later layer' : capitalize(layerWords(contents, by));
   const made = shortInstruction(contents.layers[layer]?.createdBy ?? '').startsWith('RUN ');
   const or = made ? ', or delete it in the RUN that makes it' : '';
   return `${what} only hides it: layer ${String(layer + 1)} still ships /${path}. Start a new stage and COPY --from what the service needs${or}.`;
@@ -180,8 +180,6 @@ function few(group: readonly Finding[]): string {
   const names = group.flatMap(({ found }) => found.map(({ path, name }) => name ?? `/${path}`));
   return names.length > 1 ? `${names[0] ?? ''} and ${String(names.length - 1)} more` : names.join('');
 }
-
-const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function listed(items: readonly string[], word: string): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`;

@@ -19,7 +19,7 @@ export const labels: CheckKind<z.output<typeof schema>> = {
     example: `image: greeter
 labels:
   org.opencontainers.image.source: '*'`,
-    fails: 'Says which label is missing or has another value, and shows the LABEL line.',
+    fails: 'Says which label is missing or has another value, and shows the LABEL line for those.',
   },
   schema,
   timeoutMs: 180_000,
@@ -29,17 +29,17 @@ labels:
     const expected = `${image} has the ${named.length === 1 ? 'label' : 'labels'} ${named.join(', ')}.`;
     const wrong = Object.entries(wanted).flatMap(([name, value]) => {
       const seen = Object.hasOwn(config.labels, name) ? config.labels[name] : undefined;
-      if (seen === undefined) return [`${name} is not there`];
+      if (seen === undefined) return [{ name, value, says: `${name} is not there` }];
       if (value === '*' ? seen !== '' : seen === value) return [];
-      return [`${name} is ${JSON.stringify(seen)}`];
+      return [{ name, value, says: `${name} is ${JSON.stringify(seen)}` }];
     });
     if (wrong.length === 0) return { status: 'pass', expected, actual: 'It has.' };
-    const [first = ''] = Object.keys(wanted);
+    const line = wrong.map(({ name, value }) => `${name}=${value === '*' ? '"…"' : JSON.stringify(value)}`).join(' ');
     return {
       status: 'fail',
       expected,
-      actual: `${wrong.join('; ')}.`,
-      hint: `Set it in the last stage, since labels of other stages do not carry over: LABEL ${first}="…"`,
+      actual: `${wrong.map(({ says }) => says).join('; ')}.`,
+      hint: `Set it in the last stage, since labels of other stages do not carry over: LABEL ${line}`,
     };
   },
 };

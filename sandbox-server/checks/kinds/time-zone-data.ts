@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { resolvePath } from '../../images/merged-view.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { imageParameter } from '../parameters.ts';
+import { whyMissing } from '../why-missing.ts';
 
 const schema = z.strictObject({
   image: imageParameter,
@@ -22,13 +23,15 @@ export const timeZoneData: CheckKind<z.output<typeof schema>> = {
     looksAt: 'Files of /usr/share/zoneinfo in the merged view, for the zones named.',
     example: `image: greeter
 zones: [Europe/Berlin]`,
-    fails: 'Names the zones that are missing. The hint says where the data comes from.',
+    fails:
+      'Names the zones that are missing. The hint says which layer had them and which one deletes them, or where the data comes from.',
     limits: `Data that a program carries inside of itself (Go's time/tzdata) does not show.`,
   },
   schema,
   timeoutMs: 180_000,
   async run({ image, zones }, { images, signal }) {
-    const { merged } = await images.read(image, signal);
+    const contents = await images.read(image, signal);
+    const { merged } = contents;
     const expected = `${image} knows the time zones ${zones.join(', ')}.`;
     const missing = zones.filter((zone) => {
       const path = resolvePath(merged, `${folder}/${zone}`);
@@ -41,7 +44,12 @@ zones: [Europe/Berlin]`,
       status: 'fail',
       expected,
       actual: any ? `/${folder} has no ${missing.join(', ')}.` : `There is no /${folder} in the image.`,
-      hint: 'Distroless images bring time zones along; on Debian it is the package tzdata. From scratch, COPY --from a stage that has it.',
+      hint: [
+        ...missing.flatMap((zone) => whyMissing(contents, `${folder}/${zone}`) ?? []).slice(0, 1),
+        any
+          ? 'Is the name right, and is it all of the data that was copied? A zone is a file below that folder.'
+          : 'Distroless images bring time zones along; on Debian it is the package tzdata. From scratch, COPY --from a stage that has it.',
+      ].join('\n'),
     };
   },
 };
