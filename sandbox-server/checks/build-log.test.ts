@@ -81,7 +81,7 @@ describe('buildHint', () => {
       'a COPY of nothing',
       '[build 2/2] COPY nope .',
       'failed to compute cache key: failed to calculate checksum of ref x: "/nope": not found',
-      /COPY did not find/,
+      /There is no nope in the build context/,
     ],
     [
       'a shell that is not there',

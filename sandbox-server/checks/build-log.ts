@@ -1,3 +1,4 @@
+import type { BuildEvidence } from './build-evidence.ts';
 import { lastLines } from './plain-text.ts';
 
 /** What BuildKit's plain progress says of a build that failed. */
@@ -18,6 +19,8 @@ export interface BuildFailure {
   readonly output: string;
   /** As the kernel's counters tell it; left out where they are not known, and the log is all there is. */
   readonly cause?: FailureCause;
+  /** What the Dockerfile and .dockerignore say of it; left out where they were not looked at. */
+  readonly evidence?: BuildEvidence;
 }
 
 const shownLines = 8;

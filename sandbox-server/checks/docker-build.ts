@@ -2,6 +2,7 @@ import { BallastError } from '../protocol/index.ts';
 import { failureCause, parseBuildFailure } from './build-log.ts';
 import type { BuildFailure } from './build-log.ts';
 import { dockerCli } from './docker-cli.ts';
+import { readEvidence } from './build-evidence.ts';
 import { isEngineFault } from './engine-fault.ts';
 import { watchShare } from './fair-share.ts';
 import { readSandbox, usedUpBetween } from './sandbox-reading.ts';
@@ -61,11 +62,8 @@ export async function dockerBuild(shell: SandboxShell, request: BuildRequest): P
     throw new BallastError('host_busy');
   }
   if (result.exitCode === 0) return { status: 'built', log };
-  return {
-    status: 'failed',
-    log,
-    failure: judgeFailure(parseBuildFailure(log), await share.before, await readSandbox(shell)),
-  };
+  const failure = judgeFailure(parseBuildFailure(log), await share.before, await readSandbox(shell));
+  return { status: 'failed', log, failure: { ...failure, evidence: await readEvidence(shell, request, failure) } };
 }
 
 /**

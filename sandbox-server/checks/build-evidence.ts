@@ -1,0 +1,84 @@
+import { DockerfileParser } from 'dockerfile-ast';
+import { posix } from 'node:path';
+import type { BuildFailure } from './build-log.ts';
+import { compileGlob } from './glob.ts';
+import type { SandboxShell } from './sandbox-shell.ts';
+
+/** What the files of a build say of a failure that its log does not; for hints alone. */
+export interface BuildEvidence {
+  /** The line of .dockerignore that keeps the file that COPY did not find out of the build context. */
+  readonly ignoredBy?: string;
+  /** What USER and WORKDIR said last before the failing step. */
+  readonly user?: string;
+  readonly workdir?: string;
+}
+
+interface Request {
+  readonly context: string;
+  readonly dockerfile: string;
+  readonly signal: AbortSignal;
+}
+
+/** Look up what the files of a build say of its failure. Whatever can't be read says nothing. */
+export async function readEvidence(
+  shell: SandboxShell,
+  { context, dockerfile, signal }: Request,
+  failure: BuildFailure,
+): Promise<BuildEvidence> {
+  const read = async (path: string): Promise<string> => {
+    const options = { timeoutMs: 10_000, maxOutputBytes: 256 * 1024, signal };
+    const { exitCode, truncated, stdout } = await shell.run(['/usr/bin/cat', '--', posix.join(context, path)], options);
+    return exitCode === 0 && !truncated ? stdout : '';
+  };
+  const missing = missingSource(failure);
+  const ignore =
+    missing === undefined ? '' : (await read(`${dockerfile}.dockerignore`)) || (await read('.dockerignore'));
+  const ignoredBy = missing === undefined ? undefined : ignoringLine(ignore, missing);
+  const settings = failure.line > 0 ? settingsAt(await read(dockerfile), failure.line) : {};
+  return { ...settings, ...(ignoredBy === undefined ? {} : { ignoredBy }) };
+}
+
+/** The path that a COPY did not find, without a leading slash, in the build context or the stage that it takes from. */
+export const missingSource = ({ error }: BuildFailure): string | undefined =>
+  /"\/?([^"]*)": not found$/.exec(error.trim())?.[1];
+
+/** The line of a .dockerignore by which a path is left out; undefined when none does. */
+export function ignoringLine(dockerignore: string, path: string): string | undefined {
+  let by: string | undefined;
+  for (const raw of dockerignore.split('\n')) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const isException = line.startsWith('!');
+    const pattern = posix.normalize(isException ? line.slice(1).trim() : line).replaceAll(/^\/+|\/+$/g, '');
+    const glob = compileGlob(pattern);
+    const parts = path.split('/');
+    // A folder that is left out takes along what is in it.
+    const fits = pattern === '.' || parts.some((_, end) => glob.test(parts.slice(0, end + 1).join('/')));
+    // The last line that fits decides.
+    if (fits) by = isException ? undefined : line;
+  }
+  return by;
+}
+
+/** What USER and WORKDIR said last above a line, in its stage and those that it is built on; lines count from 1. */
+export function settingsAt(dockerfile: string, line: number): Pick<BuildEvidence, 'user' | 'workdir'> {
+  const parsed = DockerfileParser.parse(dockerfile);
+  const stages = new Map<string, { user?: string; workdir?: string }>();
+  const froms = new Map(parsed.getFROMs().map((from) => [from.getRange().start.line, from]));
+  let current: { user?: string; workdir?: string } = {};
+  for (const instruction of parsed.getInstructions()) {
+    const at = instruction.getRange().start.line;
+    if (at >= line) break;
+    const from = froms.get(at);
+    const value = instruction.getArgumentsContent() ?? '';
+    if (from !== undefined) {
+      current = { ...stages.get(from.getImage()?.toLowerCase() ?? '') };
+      stages.set(from.getBuildStage()?.toLowerCase() ?? String(stages.size), current);
+    } else if (instruction.getKeyword() === 'USER') {
+      current.user = value;
+    } else if (instruction.getKeyword() === 'WORKDIR') {
+      current.workdir = posix.resolve('/', current.workdir ?? '', value);
+    }
+  }
+  return current;
+}
