@@ -90,6 +90,10 @@ it('knows programs by what they are for', () => {
       'greeter',
     ].map((path) => executableClass(entry(path))),
   ).toEqual(['shell', 'package-manager', 'compiler', 'interpreter', 'network-tool', undefined]);
+  for (const path of ['usr/local/go/bin/go', 'usr/bin/gfortran-14', 'usr/local/cargo/bin/cargo', 'usr/lib/gcc/cc1plus'])
+    expect(executableClass(entry(path)), path).toBe('compiler');
+  for (const path of ['app/hello-go', 'usr/bin/gofmt', 'usr/bin/cargo-watch', 'go.mod'])
+    expect(executableClass(entry(path)), path).toBeUndefined();
   expect(executableClass(entry('etc/sh', { mode: 0o644 }))).toBeUndefined();
   expect(executableClass(entry('bin/sh', { type: 'symlink', mode: 0o777 }))).toBe('shell');
   expect(isSetuid(entry('bin/su', { mode: 0o4755 }))).toBe(true);

@@ -26,21 +26,26 @@ const architectures: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The Debian packages of an image. Each file that lists packages counts as the last layer with something in it has it:
+ * The packages that an image lists. Each file that lists packages counts as the last layer with something in it has it:
  * deleting the list deletes no package.
  */
+export function listedPackages(layers: ImageContents['layers']): ImagePackage[] {
+  const byList = new Map<string, readonly ImagePackage[]>();
+  for (const { packages } of layers) {
+    for (const [path, listed] of Map.groupBy(packages, (each) => each.path)) byList.set(path, listed);
+  }
+  return [...byList.values()].flat();
+}
+
+/** The Debian packages of an image, those of a list that was deleted included. */
 export function debianPackages({
   layers,
   config,
   text,
   packages: visible,
 }: Pick<ImageContents, 'layers' | 'config' | 'text' | 'packages'>): DebianPackages {
-  const byList = new Map<string, readonly ImagePackage[]>();
-  for (const { packages } of layers) {
-    for (const [path, listed] of Map.groupBy(packages, (each) => each.path)) byList.set(path, listed);
-  }
   const isDebian = ({ system }: ImagePackage): boolean => system === 'dpkg';
-  const packages = [...byList.values()].flat().filter(isDebian);
+  const packages = listedPackages(layers).filter(isDebian);
   return {
     release: debianRelease(text.get('etc/os-release') ?? ''),
     architecture: architectures.get(config.architecture) ?? null,

@@ -12,7 +12,11 @@ const names: readonly (readonly [ExecutableClass, RegExp])[] = [
     'package-manager',
     /^(apt|apt-get|aptitude|dpkg|apk|dnf5?|microdnf|yum|rpm|zypper|pacman|opkg|pip[\d.]*|npm|yarn|pnpm|gem)$/,
   ],
-  ['compiler', /^(.+-)?(gcc|g\+\+|cc1|clang|clang\+\+|tcc|rustc|javac|ghc)(-\d+(\.\d+)*)?$|^(cc|c\+\+|as|ld)$/],
+  [
+    'compiler',
+    // A service may well be called "hello-go": what is shorter than a name of its own counts as a whole.
+    /^(.+-)?(gcc|g\+\+|gfortran|gccgo|cc1(plus)?|clang|clang\+\+|tcc|rustc|javac|ghc)(-\d+(\.\d+)*)?$|^(cc|c\+\+|as|ld|go|cargo)$/,
+  ],
   ['interpreter', new RegExp(`^(python|perl|ruby|node|nodejs|php|lua|tclsh|gawk|mawk|guile|java)${version}$`)],
   ['network-tool', /^(curl|wget|nc|ncat|netcat|nc\.openbsd|nc\.traditional|socat|telnet|ssh|scp|ftp|nmap|tcpdump)$/],
 ];

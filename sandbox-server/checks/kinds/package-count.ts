@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { listedPackages } from '../../images/debian-packages.ts';
 import type { ImageContents } from '../../images/image-reader.ts';
 import type { ImagePackage } from '../../images/packages.ts';
 import { findLibrary } from '../c-library.ts';
@@ -86,14 +87,6 @@ export function countPackages(
     .filter(([, number]) => number > 0);
   const total = perSystem.reduce((sum, [, number]) => sum + number, 0);
   return { total, hidden: total - namesOf(visible, counted).size, perSystem };
-}
-
-/** Each list as the last layer with something in it has it. */
-function listedPackages(layers: ImageContents['layers']): ImagePackage[] {
-  const byList = new Map<string, readonly ImagePackage[]>();
-  for (const { packages } of layers)
-    for (const [path, listed] of Map.groupBy(packages, (each) => each.path)) byList.set(path, listed);
-  return [...byList.values()].flat();
 }
 
 /** Packages by system and name. */
