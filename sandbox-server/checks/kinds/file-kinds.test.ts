@@ -7,6 +7,7 @@ import type { LayerEntry } from '../../images/image-reader.ts';
 import { BallastError } from '../../protocol/index.ts';
 import { caCertificates } from './ca-certificates.ts';
 import { fileContent } from './file-content.ts';
+import { labFile } from './lab-file.ts';
 
 const image = 'greeter';
 const holding = (text: string): string => expect.stringContaining(text) as string;
@@ -95,5 +96,25 @@ describe('ca-certificates', () => {
       actual: holding('There is no bundle'),
       hint: holding('"RUN rm -r /etc/ssl" (layer 2 of 2) deletes it'),
     });
+  });
+});
+
+describe('lab-file', () => {
+  const run = (text: string) =>
+    labFile.run(
+      { path: 'NOTES.md', contains: ['distroless'], minWords: 5 },
+      contextOf(makeContents([]), { dockerfile: text }),
+    );
+
+  it('says what is missing, and nothing of what is not', async () => {
+    const short = {
+      hint: '3 more words are wanted in NOTES.md; headings do not count. Write it as you would explain it to a colleague.',
+    };
+    expect(await run('Distroless wins.')).toMatchObject({ status: 'fail', ...short });
+    expect(await run('I like the small one best.')).toMatchObject({
+      status: 'fail',
+      hint: 'Say something about "distroless", spelt like that.',
+    });
+    expect(await run('I like the distroless one best.')).toMatchObject({ status: 'pass' });
   });
 });

@@ -51,6 +51,34 @@ describe('non-root', () => {
     const verdict = await nonRoot.run({ image: 'greeter' }, contextOf(makeContents([], { user })));
     expect(verdict).toMatchObject({ status, actual: expect.stringMatching(actual) as string });
   });
+
+  const judge = (user: string, passwd: string, dockerfile = 'FROM scratch\n') => {
+    const contents = { ...makeContents([], { user }), text: new Map([['etc/passwd', passwd]]) };
+    return nonRoot.run({ image: 'greeter' }, contextOf(contents, { dockerfile }));
+  };
+
+  it.each([
+    ['app', 'app\napp:x:1000:1000::/:/x\n', undefined, 'the first line of that name counts'],
+    ['', 'root:x:0:0\nnonroot:x:65532:65532\nnobody:x:65534:65534\n', undefined, 'for that: nonroot (65532).'],
+    ['', '', undefined, 'A base image tagged "nonroot"'],
+    ['0', '', undefined, 'Set USER in the last stage to a number other than 0'],
+    [
+      '',
+      '',
+      'FROM a AS build\nUSER 65532\nFROM scratch\n',
+      '"USER 65532" stands in the stage "build" and does not carry over',
+    ],
+  ])('says what would help: USER %j with %j', async (user, passwd, dockerfile, hint) => {
+    expect(await judge(user, passwd, dockerfile)).toMatchObject({
+      status: 'fail',
+      hint: expect.stringContaining(hint) as string,
+    });
+  });
+
+  it('tells a name that nobody has from a number that nobody can have', async () => {
+    expect((await judge('ap', 'app:x:1000:1000\n')).actual).toContain('no such user; it has app (1000)');
+    expect((await judge('-5', '')).actual).toContain('no number that a user can have');
+  });
 });
 
 describe('image-lacks', () => {

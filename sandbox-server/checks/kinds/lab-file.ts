@@ -23,7 +23,7 @@ export const labFile: CheckKind<z.output<typeof schema>> = {
     example: `path: NOTES.md
 contains: [distroless]
 minWords: 30`,
-    fails: 'Names what it does not mention, or how many words it has.',
+    fails: 'Names what it does not mention, or how many words it has and how many more are wanted.',
     limits: 'Whether the text is any good is for a person to say.',
   },
   schema,
@@ -49,10 +49,22 @@ minWords: 30`,
       status: 'fail',
       expected,
       actual: wrong.join(' '),
-      hint: 'Write it as you would explain it to a colleague.',
+      hint: advise(missing, minWords === undefined ? 0 : minWords - words, path),
     };
   },
 };
+
+/** What to do about texts that are missing, and about words that are too few by some. */
+function advise(missing: readonly string[], fewer: number, path: string): string {
+  const advice: string[] = [];
+  if (missing.length > 0)
+    advice.push(`Say something about ${missing.map((part) => JSON.stringify(part)).join(' and ')}, spelt like that.`);
+  if (fewer > 0)
+    advice.push(
+      `${String(fewer)} more ${fewer === 1 ? 'word is' : 'words are'} wanted in ${path}; headings do not count. Write it as you would explain it to a colleague.`,
+    );
+  return advice.join('\n');
+}
 
 /** Words of a text in Markdown; a heading is no answer. */
 export function countWords(text: string): number {

@@ -1,7 +1,10 @@
+import { posix } from 'node:path';
 import { z } from 'zod';
-import type { Finding, ImageContents } from '../../images/image-reader.ts';
+import type { Finding, ImageConfig, ImageContents } from '../../images/image-reader.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { shortInstruction } from '../folder-sizes.ts';
+import { capitalize, hiddenBy, layerOrigin, originOf } from '../image-origin.ts';
+import type { ImageOrigin } from '../image-origin.ts';
 import { imageParameter } from '../parameters.ts';
 
 const schema = z.strictObject({
@@ -25,29 +28,33 @@ export const noSecret: CheckKind<z.output<typeof schema>> = {
     example: `image: greeter
 canaries: [canary-7d1f0a9c]`,
     fails:
-      'Says where, never what: the file and its layer, the configuration, or the step of the history. The hint depends on the place: build secrets for ARG and ENV, mounts for files deleted later, .dockerignore for files copied along.',
+      'Says where, never what: the file and its layer, the name of the setting in the configuration, or the step of the history and the name that it sets. The hint depends on the place: build secrets for ARG and ENV; mounts for what a RUN writes and for files deleted later, with the layer that deletes; the line for .dockerignore for files copied along.',
     limits:
       'A secret that is compressed or encoded inside of a file is not seen. General scanners know the shape of well-known tokens only, and take test data for secrets: that is why a lab plants canaries.',
   },
   schema,
   timeoutMs: 240_000,
-  async run({ image, canaries }, { images, signal }) {
+  async run({ image, canaries }, context) {
+    const { images, signal } = context;
     const found = await images.search(image, canaries, signal);
     const expected = `No secret of this lab is in any layer of ${image}, in its configuration or in its history.`;
     if (found.length === 0) return { status: 'pass', expected, actual: 'None was found.' };
-    const { layers } = await images.read(image, signal);
-    const places = found.slice(0, named).map((finding) => describe(finding, layers));
+    const contents = await images.read(image, signal);
+    const places = found.slice(0, named).map((finding) => describe(finding, contents));
     const more = found.length > named ? `\nAnd ${String(found.length - named)} more.` : '';
-    return { status: 'fail', expected, actual: `${places.join('\n')}${more}`, hint: advise(found) };
+    const hint = advise(found, contents, await originOf(context, image, contents));
+    const hide = (text: string): string => canaries.reduce((rest, canary) => rest.replaceAll(canary, '…'), text);
+    return { status: 'fail', expected, actual: hide(`${places.join('\n')}${more}`), hint: hide(hint) };
   },
 };
 
 /** Where a secret was found; never the secret itself, since results are shown to others. */
-function describe({ where, index, path, hidden }: Finding, layers: ImageContents['layers']): string {
+function describe(finding: Finding, { layers, config }: ImageContents): string {
+  const { where, index, path, hidden } = finding;
   if (where === 'config')
-    return 'A secret is in the configuration of the image: everybody sees it with docker inspect.';
+    return `A secret is in the configuration of the image${holderOf(finding, config)}: everybody sees it with docker inspect.`;
   if (where === 'history')
-    return `A secret is in the history, step ${String(index + 1)} (${instructionWord(path)}): everybody sees it with docker history.`;
+    return `A secret is in the history, step ${String(index + 1)} (${instructionWord(path)}${keyOf(finding)}): everybody sees it with docker history.`;
   const by = instructionWord(layers[index]?.createdBy ?? '');
   const gone = hidden ? '; deleted later, yet still in the image' : '';
   return `A secret is in /${path}, in layer ${String(index + 1)} of ${String(layers.length)} (${by})${gone}.`;
@@ -57,10 +64,52 @@ function describe({ where, index, path, hidden }: Finding, layers: ImageContents
 const instructionWord = (createdBy: string): string =>
   createdBy === '' ? 'the base image' : (shortInstruction(createdBy).split(' ')[0] ?? '');
 
-function advise(found: readonly Finding[]): string {
-  if (found.some(({ where }) => where !== 'layer'))
-    return 'ARG and ENV stay in the image for everybody to read. Hand a secret to the one RUN that needs it: RUN --mount=type=secret,id=… and docker build --secret id=…,src=….';
-  if (found.some(({ hidden }) => hidden))
-    return 'Deleting the file in a later RUN only hides it. Mount it for the one RUN that needs it (RUN --mount=type=secret,id=…), so that no layer ever holds it.';
-  return 'COPY brought it along. Leave the file out with .dockerignore, copy by name, and mount secrets with RUN --mount=type=secret,id=….';
+/** Which setting of the configuration holds a secret, by its name alone. */
+function holderOf({ needle }: Finding, { env, labels, entrypoint, cmd, healthcheck }: ImageConfig): string {
+  const key = env.find((line) => line.includes(needle))?.split('=', 1)[0];
+  if (key !== undefined) return `, in ENV ${key}`;
+  const label = Object.entries(labels).find(([, value]) => value.includes(needle))?.[0];
+  if (label !== undefined) return `, in the label ${label}`;
+  const commands = { ENTRYPOINT: entrypoint, CMD: cmd, HEALTHCHECK: healthcheck?.test ?? [] };
+  const command = Object.entries(commands).find(([, words]) => words.some((word) => word.includes(needle)))?.[0];
+  return command === undefined ? '' : `, in ${command}`;
 }
+
+/** Name of what an instruction sets: of "ENV A=…" and, where an ARG was there as a RUN ran, of that. */
+function keyOf({ path, needle }: Finding): string {
+  const text = shortInstruction(path, Infinity);
+  const words = text.split(/\s/).filter((word) => word.includes(needle));
+  const key = /^([\w.-]+)=/.exec(words[0] ?? '')?.[1] ?? /^(?:ENV|ARG|LABEL) ([\w.-]+) /.exec(text)?.[1];
+  if (key === undefined) return '';
+  return /^(?:RUN )?\|\d+ /.test(text) ? ` with ARG ${key}` : ` ${key}`;
+}
+
+/** A sentence or two on each kind of place, the first few. */
+function advise(found: readonly Finding[], contents: ImageContents, origin: ImageOrigin): string {
+  const advice: string[] = [];
+  if (found.some(({ where }) => where !== 'layer'))
+    advice.push(
+      'ARG and ENV stay in the image for everybody to read. Hand a secret to the one RUN that needs it: RUN --mount=type=secret,id=… and docker build --secret id=…,src=….',
+    );
+  const files = found.filter(({ where }) => where === 'layer');
+  for (const finding of [files.find(({ hidden }) => hidden), files.find(({ hidden }) => !hidden)])
+    if (finding !== undefined) advice.push(adviseOnFile(finding, contents, origin));
+  return advice.join('\n');
+}
+
+function adviseOnFile({ index, path, hidden }: Finding, contents: ImageContents, origin: ImageOrigin): string {
+  const mount = 'RUN --mount=type=secret,id=…';
+  const by = hidden ? hiddenBy(contents, index, path) : undefined;
+  if (by !== undefined)
+    return `${capitalize(instructionOf(contents, by))} only hides /${path}: the layer below keeps it. Mount it for the one RUN that needs it (${mount}), so that no layer ever holds it.`;
+  const from = layerOrigin(contents, index, origin);
+  if (from.kind === 'copy')
+    return `COPY took /${path} along from "${from.from}". Copy by name only what the service needs.`;
+  if (from.kind === 'run')
+    return `A RUN wrote /${path}. Mount the secret for that one RUN (${mount}), and write it nowhere.`;
+  return `COPY brought /${path} along. Leave it out with a line in .dockerignore ("**/${posix.basename(path)}"), copy by name, and mount secrets with ${mount}.`;
+}
+
+/** A layer by its number and keyword. */
+const instructionOf = ({ layers }: ImageContents, index: number): string =>
+  `layer ${String(index + 1)} (${instructionWord(layers[index]?.createdBy ?? '')})`;
