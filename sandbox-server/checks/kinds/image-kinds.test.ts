@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf, file, makeContents } from '../../../tests/helpers/contents.ts';
 import type { LayerEntry } from '../../images/image-reader.ts';
 import type { ImagePackage } from '../../images/packages.ts';
+import { toBaseline } from '../../images/size-budget.ts';
 import { exposedPorts } from './exposed-ports.ts';
 import { imageHas } from './image-has.ts';
 import { imageLacks } from './image-lacks.ts';
@@ -42,6 +43,25 @@ describe('image-size', () => {
       status: 'fail',
       expected: 'greeter is at most 5 % larger than the baseline (10.0 MB), which is 10.5 MB.',
     });
+  });
+
+  it('allows growth over a baseline that was measured and kept in a file', async () => {
+    const before = toBaseline(makeContents([{ entries: [file('app', 10e6), file('old', 1e6)] }]));
+    const over = { baseline: 'baseline.json' };
+    const judge = (bytes: number, text = JSON.stringify(before)) =>
+      imageSize.run(
+        { image, growth: { over, maxPercent: 10 } },
+        contextOf(makeContents([{ entries: [file('app', bytes), file('old', 1e6)] }]), { dockerfile: text }),
+      );
+    expect(await judge(11e6)).toMatchObject({ status: 'pass' });
+    expect(await judge(12e6)).toMatchObject({
+      status: 'fail',
+      expected: 'greeter is at most 10 % larger than baseline.json (11.0 MB), which is 12.1 MB.',
+      actual: 'It is 13.0 MB in 1 layer: 900 kB too much.',
+      hint: holding('Larger than in the baseline, by: /app (2.0 MB).'),
+    });
+    await expect(judge(1, '{}')).rejects.toThrow('baseline.json is not what "ballast budget" writes.');
+    expect(imageSize.schema.parse({ image, growth: { over, maxPercent: 5 } }).growth?.over).toEqual(over);
   });
 
   it.each([

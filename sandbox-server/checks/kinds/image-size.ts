@@ -1,11 +1,16 @@
 import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
+import { judgeBudget, parseBaseline, toBaseline } from '../../images/size-budget.ts';
+import type { SizeBaseline } from '../../images/size-budget.ts';
 import { byteSize, formatBytes } from '../../labs/quantities.ts';
-import type { CheckKind } from '../check-kind.ts';
+import { BallastError } from '../../protocol/index.ts';
+import { CheckFailed } from '../check-failed.ts';
+import type { CheckContext, CheckKind } from '../check-kind.ts';
+import { readLabFile } from '../dockerfile.ts';
 import { heaviestFolder } from '../folder-sizes.ts';
 import { layerOrigin, originOf } from '../image-origin.ts';
 import type { ImageOrigin } from '../image-origin.ts';
-import { imageParameter, otherImageParameter } from '../parameters.ts';
+import { imageParameter, otherImageParameter, relativePath } from '../parameters.ts';
 
 const schema = z
   .strictObject({
@@ -20,7 +25,17 @@ const schema = z
       .describe('The size as a share of another image: 0.5 is at most half of it.'),
     growth: z
       .strictObject({
-        over: z.union([otherImageParameter, byteSize]).describe('Another image, or a size that was measured before.'),
+        over: z
+          .union([
+            z.strictObject({
+              baseline: relativePath.describe('The file, relative to the lab folder.'),
+            }),
+            otherImageParameter,
+            byteSize,
+          ])
+          .describe(
+            'Another image; a size; or what was measured before, as "ballast budget --update" keeps it in a file of the lab folder: { baseline: size.json }. That file belongs into `protected`.',
+          ),
         maxPercent: z.number().min(0).max(1000).describe('Growth in percent of the baseline.'),
       })
       .optional()
@@ -46,7 +61,7 @@ export const imageSize: CheckKind<Parameters> = {
     'The image is not larger than a budget, than a share of another image, or than a baseline by more than some percent.',
   docs: {
     looksAt:
-      'The sum of the uncompressed bytes of the files in all layers, counted from the archive, also those that a later layer deletes.',
+      'The sum of the uncompressed bytes of the files in all layers, counted from the archive, also those that a later layer deletes. A baseline is another image, or the file that `ballast budget --update` writes.',
     example: `image: greeter
 max: 20 MB`,
     fails:
@@ -58,7 +73,9 @@ max: 20 MB`,
     const { images, signal } = context;
     const { image } = parameters;
     const contents = await images.read(image, signal);
-    const limits = await limitsOf(parameters, async (ref) => (await images.read(ref, signal)).sizeBytes);
+    const { growth } = parameters;
+    const kept = await readBaselineOf(growth?.over, context);
+    const limits = await limitsOf(parameters, async (ref) => (await images.read(ref, signal)).sizeBytes, kept);
     const expected = `${image} is ${limits.map(({ words }) => words).join(' and ')}.`;
     const layers = contents.layers.length;
     const size = `It is ${formatBytes(contents.sizeBytes)} in ${String(layers)} ${layers === 1 ? 'layer' : 'layers'}`;
@@ -71,6 +88,8 @@ max: 20 MB`,
       const more = than === undefined ? '' : whatIsMore(contents, await images.read(than, signal), than);
       if (more !== '') hints.push(more);
     }
+    const grown = kept === undefined ? '' : whatGrew(kept, contents);
+    if (grown !== '') hints.push(grown);
     return { status: 'fail', expected, actual: `${size}: ${over} too much.`, hint: hints.join('\n') };
   },
 };
@@ -78,10 +97,12 @@ max: 20 MB`,
 /**
  * The limits that the parameters set.
  * @param sizeOf gives the size of another image
+ * @param kept what the baseline's file says, where one is named
  */
 export async function limitsOf(
   { max, ratio, growth }: Omit<Parameters, 'image'>,
   sizeOf: (ref: string) => Promise<number>,
+  kept?: SizeBaseline,
 ): Promise<Limit[]> {
   const limits: Limit[] = [];
   if (max !== undefined) limits.push({ bytes: max, words: `at most ${formatBytes(max)}` });
@@ -94,14 +115,45 @@ export async function limitsOf(
   }
   if (growth !== undefined) {
     const { over, maxPercent } = growth;
-    const size = typeof over === 'number' ? over : await sizeOf(over);
-    const baseline = typeof over === 'number' ? 'the baseline' : over;
+    const than = typeof over === 'string' ? over : undefined;
+    const size = than !== undefined ? await sizeOf(than) : typeof over === 'number' ? over : (kept?.sizeBytes ?? 0);
+    const baseline = typeof over === 'object' ? over.baseline : (than ?? 'the baseline');
     const bytes = size * (1 + maxPercent / 100);
     const words = `at most ${String(maxPercent)} % larger than ${baseline} (${formatBytes(size)}), which is ${formatBytes(bytes)}`;
-    limits.push({ bytes, words, ...(typeof over === 'number' ? {} : { than: over }) });
+    limits.push({ bytes, words, ...(than === undefined ? {} : { than }) });
   }
   return limits;
 }
+
+type Over = NonNullable<Parameters['growth']>['over'];
+
+/** What a baseline's file says; undefined where the growth is over something else. @throws CheckFailed for a file that says nothing */
+async function readBaselineOf(over: Over | undefined, context: CheckContext): Promise<SizeBaseline | undefined> {
+  if (typeof over !== 'object') return undefined;
+  const { baseline: path } = over;
+  const text = await readLabFile(context, path);
+  try {
+    if (text !== null) return parseBaseline(text, path);
+  } catch (error) {
+    if (!(error instanceof BallastError)) throw error;
+  }
+  throw new CheckFailed({
+    expected: `${path} says what the image weighed before.`,
+    actual: text === null ? `There is no ${path}.` : `${path} is not what "ballast budget" writes.`,
+    hint: 'It came with the lab: a new start of the lab brings it back.',
+  });
+}
+
+/** A sentence on the files that are larger than in a baseline, the first few; "" for none. */
+function whatGrew(kept: SizeBaseline, contents: ImageContents): string {
+  const { files } = judgeBudget(kept, toBaseline(contents), 0);
+  const named = files
+    .slice(0, namedFiles)
+    .map(({ name, before, after }) => `/${name} (${formatBytes(after - before)})`);
+  return named.length === 0 ? '' : `Larger than in the baseline, by: ${named.join(', ')}.`;
+}
+
+const namedFiles = 3;
 
 /** A sentence on the largest layer: the place where cutting pays. */
 function whereTheBytesAre(contents: Pick<ImageContents, 'layers'>, origin: ImageOrigin): string {
