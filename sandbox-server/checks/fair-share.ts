@@ -1,9 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { BallastError } from '../protocol/index.ts';
+import type { CheckContext } from './check-kind.ts';
+import { readSandbox } from './sandbox-reading.ts';
 import type { SandboxReading } from './sandbox-reading.ts';
 
 /** Below this share of one core of late, a program waits for something that does not come. */
 const idleShare = 0.05;
-/** What it costs to take a reading, in CPU time of the sandbox. */
+/** What it costs to take a reading, in CPU time of the sandbox; where little time lies between two, a share of that. */
 const readingCostMs = 500;
+const readingCostShare = 0.02;
 /** With this share of the limit on one core, it was given enough to compute. */
 const enoughShare = 0.5;
 /** Above this share of the time in which programs waited for a CPU, the machine is busy. */
@@ -21,7 +26,9 @@ export function hadItsShare(
   after: SandboxReading,
   limitMs: number,
 ): boolean {
-  if (after.cpuMs - late.cpuMs < idleShare * (after.at - late.at) + readingCostMs) return true;
+  const window = after.at - late.at;
+  const readingCost = Math.min(readingCostMs, readingCostShare * window);
+  if (after.cpuMs - late.cpuMs < idleShare * window + readingCost) return true;
   if (after.cpuMs - before.cpuMs >= enoughShare * limitMs) return true;
   return after.waitedMs - before.waitedMs < busyShare * (after.at - before.at);
 }
@@ -59,4 +66,46 @@ export function watchShare(read: () => Promise<SandboxReading | null>, limitMs: 
       clearTimeout(timer);
     },
   };
+}
+
+/** On a busy host what is waited for is given up to so many times its time, until it has had its share of the machine. */
+const mostPatience = 4;
+const looksPerLimit = 4;
+
+export interface FairWait {
+  /** Time that it has on a machine that is not busy, in ms. */
+  readonly limitMs: number;
+  readonly pollMs: number;
+}
+
+/**
+ * Look again and again until there is something to see, or time has run out with the sandbox's fair share of the
+ * machine; where others have the processors, it goes on for up to four times as long.
+ * @param look undefined for nothing yet
+ * @returns undefined when time has run out
+ * @throws BallastError host_busy when even the longer time was not its fair share
+ */
+export async function lookInFairTime<Seen>(
+  { shell, signal }: Pick<CheckContext, 'shell' | 'signal'>,
+  { limitMs, pollMs }: FairWait,
+  look: () => Promise<Seen | undefined>,
+): Promise<Seen | undefined> {
+  const share = watchShare(() => readSandbox(shell), limitMs);
+  try {
+    const began = performance.now();
+    let askAt = began + limitMs;
+    for (;;) {
+      const seen = await look();
+      if (seen !== undefined) return seen;
+      const now = performance.now();
+      if (now >= askAt) {
+        if (await share.hadItsShare()) return undefined;
+        if (now >= began + limitMs * mostPatience) throw new BallastError('host_busy');
+        askAt = now + limitMs / looksPerLimit;
+      }
+      await delay(pollMs, undefined, { signal });
+    }
+  } finally {
+    share.stop();
+  }
 }
