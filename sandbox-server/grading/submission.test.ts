@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { makeTar } from '../../tests/helpers/archives.ts';
+import { sign } from '../../tests/helpers/fuzz.ts';
 import { overlay, packSubmission, readSubmissionFolder, readSubmissionTar } from './submission.ts';
 import type { Submission } from './submission.ts';
 
@@ -102,6 +103,28 @@ it('reads a gzipped tar, and stops a bomb', async () => {
 
 it.each(['../x', '/etc/x', 'a/../../x'])('refuses the path %s', async (path) => {
   await expect(readSubmissionTar(await tar([path, 'x']))).rejects.toMatchObject({ code: 'bad_path' });
+});
+
+it.each([
+  ['a file whose size is no number', Buffer.from(`\u00c1${'0'.repeat(10)} `, 'latin1'), '0'],
+  ['a link whose size is no number', Buffer.from(`\u00c1${'0'.repeat(10)} `, 'latin1'), '2'],
+  ['a file of a negative size', Buffer.from(`${'\u00ff'.repeat(11)}\0`, 'latin1'), '0'],
+])('does not wait for the end of %s', async (_, size, type) => {
+  const archive = await makeTar([['x', 'y']]);
+  size.copy(archive, 124);
+  archive.write(type, 156, 'latin1');
+  sign(archive.subarray(0, 512));
+  await expect(readSubmissionTar(Readable.from([archive]))).rejects.toMatchObject({ code: 'bad_request' });
+});
+
+it('does not wait for the end of a folder that claims a size', async () => {
+  const archive = await makeTar([
+    ['d/', null],
+    ['d/x', 'y'],
+  ]);
+  archive.write('00000000777 ', 124, 'latin1');
+  sign(archive.subarray(0, 512));
+  expect(text(await readSubmissionTar(Readable.from([archive])))).toMatchObject({ 'd/x': 'y' });
 });
 
 it('shows no terminal the escape sequences in the names of what it refuses', async () => {

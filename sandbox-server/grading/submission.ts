@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
 import { plainText } from '../checks/plain-text.ts';
+import { hasBody, isSized } from '../images/untar.ts';
 import { BallastError } from '../protocol/index.ts';
 import { confineLinks } from './confine-links.ts';
 import { openTar } from './open-tar.ts';
@@ -78,10 +79,12 @@ export async function readSubmissionTar(source: Readable, limits = defaultSubmis
     tar.pipe(unpacker);
     for await (const entry of unpacker) {
       const { name, type, size, mode, linkname } = entry.header;
+      if (!isSized(entry.header)) throw new Error('an entry in it has no size');
       const path = cleanPath(name);
       if (type === 'file' || type === 'contiguous-file') collector.reserve(size);
       const chunks: Uint8Array[] = [];
-      for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
+      if (hasBody(entry.header)) for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
+      else entry.resume();
       if (path === '' || path.split('/').some((part) => ignoredFolders.has(part))) continue;
       if (type === 'directory') collector.add({ path, type });
       else if (type === 'symlink') collector.add({ path, type, target: linkname });

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { extract } from 'tar-stream';
 import type { Header } from 'tar-stream';
 import { malformed } from './archive-error.ts';
@@ -15,7 +16,7 @@ export interface TarEntry {
 
 /**
  * Read a tar, calling `onEntry` for each entry and waiting for it. Nothing is written anywhere.
- * @throws BallastError image_unreadable when it is not a tar, is cut off or lies about its sizes.
+ * @throws BallastError image_unreadable when it is not a tar, is cut off or lies about its sizes; what `onEntry` throws.
  */
 export async function untar(source: Bytes, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
   const unpacker = extract();
@@ -26,9 +27,12 @@ export async function untar(source: Bytes, onEntry: (entry: TarEntry) => Promise
   const results = await Promise.allSettled([reading, writing]);
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   const cause = failures.find((failure) => failure instanceof BallastError) ?? failures[0];
-  if (cause instanceof BallastError) throw cause;
-  if (cause !== undefined) throw malformed(`bad archive, ${cause.message}`, cause);
+  if (cause === undefined) return;
+  throw isOfTheArchive(cause) ? malformed(`bad archive, ${cause.message}`, cause) : cause;
 }
+
+/** Streams and the unpacker throw plain errors; one of another class has its own meaning, or is a bug of ours. */
+const isOfTheArchive = (error: Error): boolean => Object.getPrototypeOf(error) === Error.prototype;
 
 type Unpacker = ReturnType<typeof extract>;
 
@@ -60,14 +64,24 @@ function drained(unpacker: Unpacker): Promise<void> {
 
 async function read(unpacker: Unpacker, onEntry: (entry: TarEntry) => Promise<void>): Promise<void> {
   for await (const entry of unpacker) {
+    if (!isSized(entry.header)) throw malformed('bad archive, an entry in it has no size');
     await onEntry({
       header: entry.header,
       linkTarget: linkTarget(entry.header),
-      body: entry as AsyncIterable<Uint8Array>,
+      body: hasBody(entry.header) ? (entry as AsyncIterable<Uint8Array>) : Readable.from([]),
     });
     entry.resume();
   }
 }
+
+/**
+ * Whether a header says how long its entry is. Of one that does not, the unpacker waits for ever for the end: refuse it
+ * before reading on.
+ */
+export const isSized = ({ size }: Header): boolean => Number.isSafeInteger(size) && size >= 0;
+
+/** Whether what an entry holds may be read: of a folder there is nothing, whatever its header says, not even an end. */
+export const hasBody = ({ type }: Header): boolean => type !== 'directory';
 
 /** The package's types forget that it is null where there is no link. */
 function linkTarget(header: { readonly linkname: string | null }): string {
