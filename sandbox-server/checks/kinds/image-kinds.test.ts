@@ -181,7 +181,7 @@ describe('no-secret', () => {
   ]);
   const secret = 's3cr3t-canary';
   const run = (findings: Parameters<typeof contextOf>[1]) =>
-    noSecret.run({ image, canaries: [secret] }, contextOf(contents, findings));
+    noSecret.run({ image, canaries: [secret], wellKnown: true }, contextOf(contents, findings));
 
   it('passes where nothing is found', async () => {
     expect(await run({})).toMatchObject({ status: 'pass' });
@@ -207,7 +207,7 @@ describe('no-secret', () => {
   ])('names the setting, and not what it holds: %#', async (config, actual) => {
     const findings = [{ needle: secret, where: 'config', index: 0, path: '', hidden: false } as const];
     const verdict = await noSecret.run(
-      { image, canaries: [secret] },
+      { image, canaries: [secret], wellKnown: true },
       contextOf(makeContents([], config), { findings }),
     );
     expect(verdict.actual).toContain(actual);
@@ -237,9 +237,56 @@ describe('no-secret', () => {
       { needle: secret, where: 'layer', index: 0, path: 'app/.env', hidden: true },
       { needle: secret, where: 'layer', index: 1, path: 'root/.npmrc', hidden: false },
     ] as const;
-    expect(await noSecret.run({ image, canaries: [secret] }, contextOf(layered, { findings }))).toMatchObject({
+    expect(
+      await noSecret.run({ image, canaries: [secret], wellKnown: true }, contextOf(layered, { findings })),
+    ).toMatchObject({
       hint: 'Layer 3 (RUN) only hides /app/.env: the layer below keeps it. Mount it for the one RUN that needs it (RUN --mount=type=secret,id=…), so that no layer ever holds it.\nA RUN wrote /root/.npmrc. Mount the secret for that one RUN (RUN --mount=type=secret,id=…), and write it nowhere.',
     });
+  });
+
+  // Put together here, so that no scanner takes this file for one that leaks them.
+  const token = ['gh', 'p_', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('');
+  const lookAt = (
+    config: Parameters<typeof makeContents>[1],
+    { createdBy = '', of = {}, wellKnown = true }: { createdBy?: string; of?: typeof config; wellKnown?: boolean } = {},
+  ) =>
+    noSecret.run(
+      { image, canaries: [secret], wellKnown },
+      contextOf(makeContents([{ entries: [] }, { entries: [], createdBy }], config), {
+        dockerfile: 'FROM debian:13\n',
+        others: { 'debian:13': makeContents([{ entries: [] }], of) },
+      }),
+    );
+
+  it.each([
+    [
+      { env: [`GITHUB_TOKEN=${token}`] },
+      '',
+      '(GitHub Token) is in the configuration of the image, in ENV GITHUB_TOKEN',
+    ],
+    [{ labels: { a: `x ${token}` } }, '', 'in the label a'],
+    [
+      { env: ['DB=postgres://app:hunter2hunter2@db:5432/x'] },
+      '',
+      '(PostgreSQL connection string) is in the configuration of the image, in ENV DB',
+    ],
+    [{}, `RUN /bin/sh -c git clone https://bob:hunter2hunter2@example.org/x`, 'is in the history, step 2 (RUN)'],
+    [{}, `RUN |1 TOKEN=${token} /bin/sh -c make`, '(GitHub Token) is in the history, step 2 (RUN with ARG TOKEN)'],
+  ])(
+    'finds secrets of well-known shapes in the configuration and the history: %#',
+    async (config, createdBy, actual) => {
+      const verdict = await lookAt(config, { createdBy });
+      expect(verdict).toMatchObject({ status: 'fail', actual: holding(actual) });
+      expect(JSON.stringify(verdict)).not.toMatch(/hunter2|wWPw5k4a/);
+    },
+  );
+
+  it('takes no setting of an ordinary image for a secret, nor what the base image has', async () => {
+    const env = ['PATH=/usr/bin', 'GPG_KEY=7169605F62C751356D054A26A821E680E5FA6305', 'PYTHON_VERSION=3.13.1'];
+    expect(await lookAt({ env })).toMatchObject({ status: 'pass' });
+    const leaky = { env: [`TOKEN=${token}`] };
+    expect(await lookAt(leaky, { of: leaky })).toMatchObject({ status: 'pass' });
+    expect(await lookAt(leaky, { wellKnown: false })).toMatchObject({ status: 'pass' });
   });
 });
 
