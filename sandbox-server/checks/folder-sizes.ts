@@ -8,29 +8,27 @@ const dominant = 0.6;
  * @returns undefined when nothing dominates or the layer is empty.
  */
 export function heaviestFolder(entries: readonly LayerEntry[]): { path: string; sizeBytes: number } | undefined {
-  const sizes = new Map<string, number>();
-  const children = new Map<string, Set<string>>();
-  for (const { path, sizeBytes } of entries) {
-    if (sizeBytes === 0) continue;
-    const parts = path.split('/');
-    for (let depth = 0; depth < parts.length; depth += 1) {
-      const folder = parts.slice(0, depth).join('/');
-      sizes.set(folder, (sizes.get(folder) ?? 0) + sizeBytes);
-      if (depth === 0) continue;
-      const parent = parts.slice(0, depth - 1).join('/');
-      const siblings = children.get(parent) ?? new Set<string>();
-      children.set(parent, siblings.add(folder));
-    }
-  }
-  let current = '';
+  // One level after another, with what is in the folder alone: a layer may name millions of folders.
+  let inside = entries.filter(({ sizeBytes }) => sizeBytes > 0);
+  let current = { path: '', sizeBytes: inside.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   for (;;) {
-    const limit = (sizes.get(current) ?? 0) * dominant;
-    const next = [...(children.get(current) ?? [])].find((child) => (sizes.get(child) ?? 0) >= limit);
+    const start = current.path === '' ? 0 : current.path.length + 1;
+    const sizes = new Map<string, number>();
+    for (const { path, sizeBytes } of inside) {
+      const end = path.indexOf('/', start);
+      if (end < 0) continue;
+      const name = path.slice(start, end);
+      sizes.set(name, (sizes.get(name) ?? 0) + sizeBytes);
+    }
+    const limit = current.sizeBytes * dominant;
+    const next = [...sizes].find(([, sizeBytes]) => sizeBytes >= limit);
     if (next === undefined) break;
-    current = next;
+    const [name, sizeBytes] = next;
+    current = { path: current.path === '' ? name : `${current.path}/${name}`, sizeBytes };
+    const prefix = `${current.path}/`;
+    inside = inside.filter(({ path }) => path.startsWith(prefix));
   }
-  const sizeBytes = sizes.get(current) ?? 0;
-  return current === '' || sizeBytes === 0 ? undefined : { path: current, sizeBytes };
+  return current.path === '' || current.sizeBytes === 0 ? undefined : current;
 }
 
 /** Bytes of all files at or below `path`. */
@@ -42,9 +40,16 @@ export function sizeBelow(entries: readonly LayerEntry[], path: string): number 
   return total;
 }
 
-/** An instruction out of an image's history, as the Dockerfile has it and short enough for a sentence. */
+/**
+ * An instruction out of an image's history, as the Dockerfile has it and short enough for a sentence. The values of ARG,
+ * which the history writes before a RUN, are left out: they may be secrets.
+ */
 export function shortInstruction(createdBy: string, most = 60): string {
   const text = createdBy
+    .replace(/^(?:RUN )?\|\d+ .*?(?=\/bin\/sh -c )/s, '')
+    .replace(/^(?:RUN )?\|(\d+) (.*)$/s, (_, count: string, rest: string) =>
+      ['RUN', ...rest.split(' ').slice(Number(count))].join(' '),
+    )
     .replace(/^\/bin\/sh -c #\(nop\) +/, '')
     .replace(/^\/bin\/sh -c /, 'RUN ')
     .replace(/^RUN \/bin\/sh -c /, 'RUN ')

@@ -135,6 +135,29 @@ it('counts what is there twice or deleted as wasted', async () => {
   expect((await reader.read('x')).wastedBytes).toBe(180);
 });
 
+it('counts a file that becomes a folder as wasted', async () => {
+  const reader = await readerOf({
+    layers: [
+      await makeTar([['data', 'x'.repeat(100)]]),
+      await makeTar([
+        ['data/', null],
+        ['data/new', 'x'.repeat(5)],
+      ]),
+    ],
+  });
+  expect((await reader.read('x')).wastedBytes).toBe(100);
+});
+
+it.each([
+  ['fewer', [{ created_by: 'RUN a' }]],
+  ['more', ['RUN a', 'RUN b', 'RUN c'].map((created_by) => ({ created_by }))],
+])('does not guess which instruction made a layer where the history has %s steps', async (_, history) => {
+  const layers = [await makeTar([['a', '1']]), await makeTar([['b', '2']])];
+  const config = JSON.stringify({ rootfs: { diff_ids: ['sha256:1', 'sha256:2'] }, history });
+  const { layers: read } = await (await readerOf({ layers, documents: { config } })).read('x');
+  expect(read.map(({ createdBy }) => createdBy)).toEqual(['(not told by the history)', '(not told by the history)']);
+});
+
 it('gives health check, volumes and history', async () => {
   const reader = await readerOf({
     layers: [await makeTar([['a', '1']])],
@@ -179,6 +202,25 @@ describe('the search for strings', () => {
       ['history', 2, 'STEP 1', false],
     ]);
     expect(await reader.search('x', [secret, 'STEP 1', 'not there'])).toEqual(found);
+  });
+
+  it('finds them in comments and authors of the history, and in names of what is deleted', async () => {
+    const layers = [await makeTar([[`.wh.${secret}`, '']]), await makeTar([[`${secret}/.wh..wh..opq`, '']])];
+    const config = JSON.stringify({
+      rootfs: { diff_ids: ['sha256:1', 'sha256:2'] },
+      history: [
+        { created_by: 'ENV A=b', empty_layer: true, comment: `by ${secret}` },
+        { created_by: 'RUN a', author: secret },
+        { created_by: 'RUN b' },
+      ],
+    });
+    const reader = await readerOf({ layers, documents: { config } });
+    expect((await reader.search('x', [secret])).map(({ where, index, path }) => [where, index, path])).toEqual([
+      ['layer', 0, `.wh.${secret}`],
+      ['layer', 1, `${secret}/.wh..wh..opq`],
+      ['history', 0, `by ${secret}`],
+      ['history', 1, secret],
+    ]);
   });
 
   it.each([1, 2, 5, 10, 100])('finds them across the borders of pieces of %i bytes', (size) => {

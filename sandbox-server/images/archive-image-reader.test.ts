@@ -7,6 +7,7 @@ import { createArchiveImageReader } from './archive-image-reader.ts';
 import { defaultCaps } from './caps.ts';
 import type { ImageCaps } from './caps.ts';
 import type { ImageContents } from './image-reader.ts';
+import { readInWorker } from './read-in-worker.ts';
 
 const readBytes = (archive: Buffer, caps: Partial<ImageCaps> = {}): Promise<ImageContents> =>
   createArchiveImageReader(
@@ -153,6 +154,13 @@ describe('a hostile or broken archive', () => {
     await refused(makeImage({ layers: [many] }), 'too_large', /memory/, { heapMebibytes: 8 });
   });
 
+  it('is closed where the caller has gone before it is read', async () => {
+    const source = new Readable({ read: () => undefined });
+    const gone = AbortSignal.abort(new Error('gone'));
+    await expect(readInWorker(source, { caps: defaultCaps, known: new Set() }, gone)).rejects.toThrow('gone');
+    expect(source.destroyed).toBe(true);
+  });
+
   it('is refused when reading it takes too long', async () => {
     const reader = createArchiveImageReader(
       {
@@ -165,6 +173,16 @@ describe('a hostile or broken archive', () => {
       code: 'too_large',
       message: expect.stringMatching(/longer/) as string,
     });
+  });
+
+  it.each([
+    ['the machine was busy meanwhile', 'host_busy', true],
+    ['the machine was idle', 'too_large', false],
+    ['nobody can say', 'too_large', null],
+  ])('is told from a busy machine when time runs out: %s', async (_, code, busy) => {
+    const source = new Readable({ read: () => undefined });
+    const start = { caps: { ...defaultCaps, timeoutMs: 100 }, known: new Set<string>() };
+    await expect(readInWorker(source, start, undefined, () => () => busy)).rejects.toMatchObject({ code });
   });
 
   it('is refused when it is cut off', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BallastError } from '../protocol/index.ts';
 import { malformed, tooLarge } from './archive-error.ts';
+import { tooManyNames } from './budget.ts';
 import { defaultCaps } from './caps.ts';
 import type { ImageCaps } from './caps.ts';
 import type { Finding, ImageContents, ImageLayer, ImageReader } from './image-reader.ts';
@@ -35,6 +36,8 @@ export interface ImageSource {
 
 /** Images whose contents are remembered; layers are shared between them. */
 const rememberedImages = 6;
+/** Paths of all of these together: past it, only what was read last is remembered. */
+const rememberedPaths = 400_000;
 
 /**
  * A reader that asks `source` for each image once, and reads each layer once.
@@ -48,6 +51,8 @@ export function createArchiveImageReader(
   knowledge = new LayerKnowledge(),
 ): ImageReader {
   const images = new Map<string, Promise<Contents>>();
+  /** Paths of those that have been read. */
+  const paths = new Map<string, number>();
 
   /** Read an image but for the layers that `memory` has; what there is of each layer goes there. */
   async function readThrough<Value>(
@@ -111,11 +116,23 @@ export function createArchiveImageReader(
     images.set(id, loading);
     try {
       const contents = await loading;
-      forgetOldest(images, rememberedImages);
+      paths.set(id, contents.merged.size);
+      forgetOldest(id);
       return contents;
     } catch (error) {
       images.delete(id);
       throw error;
+    }
+  }
+
+  /** @param newest is kept, however large */
+  function forgetOldest(newest: string): void {
+    const allPaths = (): number => [...images.keys()].reduce((sum, id) => sum + (paths.get(id) ?? 0), 0);
+    for (const id of images.keys()) {
+      if (images.size <= rememberedImages && allPaths() <= rememberedPaths) return;
+      if (id === newest) continue;
+      images.delete(id);
+      paths.delete(id);
     }
   }
 
@@ -152,8 +169,11 @@ const isDigestOf = (id: string, text: string): boolean =>
 /** Layers that were read before count too, and one that an image names a hundred times counts a hundred times. */
 function checkCaps(layers: readonly ParsedLayer[], caps: ImageCaps): void {
   if (layers.length > caps.layers) throw tooLarge(`it has more than ${String(caps.layers)} layers`);
-  const entries = layers.reduce((sum, layer) => sum + layer.entries.length, 0);
+  const total = (count: (layer: ParsedLayer) => number): number => layers.reduce((sum, layer) => sum + count(layer), 0);
+  const entries = total((layer) => layer.entries.length + layer.whiteouts.length + layer.opaque.length);
   if (entries > caps.entries) throw tooLarge(`it has more than ${String(caps.entries)} files`);
+  if (total((layer) => layer.pathNames) > caps.pathNames) throw tooLarge(tooManyNames);
+  if (total((layer) => layer.packages.length) > caps.packages) throw tooLarge('it lists too many packages');
 }
 
 function findings(
@@ -172,9 +192,10 @@ function findings(
     ...(layout.strings.some((text) => text.includes(needle))
       ? [{ needle, where: 'config', index: 0, path: '', hidden: false } as const]
       : []),
-    ...layout.history.flatMap(({ createdBy }, index) =>
-      createdBy.includes(needle) ? [{ needle, where: 'history', index, path: createdBy, hidden: false } as const] : [],
-    ),
+    ...layout.history.flatMap(({ createdBy }, index) => {
+      const path = [createdBy, ...(layout.historyStrings[index] ?? [])].find((text) => text.includes(needle));
+      return path === undefined ? [] : [{ needle, where: 'history', index, path, hidden: false } as const];
+    }),
   ]);
   return [...inLayers, ...elsewhere];
 }
@@ -204,11 +225,4 @@ function assemble(layout: Layout, parsed: readonly ParsedLayer[]): Contents {
     packages: parsed.flatMap(({ packages }, index) => packages.filter(({ path }) => merged.get(path)?.layer === index)),
     wastedBytes: wastedBytes(parsed, merged),
   };
-}
-
-function forgetOldest(remembered: Map<string, unknown>, limit: number): void {
-  for (const key of remembered.keys()) {
-    if (remembered.size <= limit) return;
-    remembered.delete(key);
-  }
 }

@@ -59,7 +59,7 @@ export async function readArchive(
       layers.set(name, await readLayer(decompress(honest, compression, caps.ratio), budget, needles));
     } else if (isJson(head)) {
       budget.addDocument();
-      if (header.size > caps.documentBytes) throw malformed(`its document ${name} is huge`);
+      budget.addText(`its document ${name}`, header.size);
       documents.set(name, await readAll(whole));
     } else {
       await drain(whole);

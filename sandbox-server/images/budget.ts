@@ -1,6 +1,18 @@
 import { tooLarge } from './archive-error.ts';
 import type { ImageCaps } from './caps.ts';
 
+const mebibytes = (bytes: number): string => `${String(bytes / 1024 ** 2)} MiB`;
+
+/** What is said of an image past the cap on names in paths. */
+export const tooManyNames = 'its files lie in too many folders';
+
+/** Names in a path: "usr/bin/env" has three. */
+export function countNames(path: string): number {
+  let names = 1;
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) names += 1;
+  return names;
+}
+
 /** Counts what one archive has used up, over all of its layers. */
 export class Budget {
   readonly caps: ImageCaps;
@@ -9,6 +21,8 @@ export class Budget {
   #layers = 0;
   #entries = 0;
   #pathBytes = 0;
+  #pathNames = 0;
+  #textBytes = 0;
   #documents = 0;
   #packages = 0;
 
@@ -36,6 +50,14 @@ export class Budget {
     if (this.#documents > this.caps.documents) throw tooLarge('its archive has too many documents');
   }
 
+  /** @param what names the file or document; @param bytes of it, counted before it is read */
+  addText(what: string, bytes: number): void {
+    if (bytes > this.caps.documentBytes) throw tooLarge(`${what} is larger than ${mebibytes(this.caps.documentBytes)}`);
+    this.#textBytes += bytes;
+    if (this.#textBytes > this.caps.allTextBytes)
+      throw tooLarge(`its lists of users and its documents have more than ${mebibytes(this.caps.allTextBytes)}`);
+  }
+
   addPackages(count: number): void {
     this.#packages += count;
     if (this.#packages > this.caps.packages) throw tooLarge('it lists too many packages');
@@ -47,7 +69,10 @@ export class Budget {
     const bytes = Buffer.byteLength(path);
     const targetBytes = Buffer.byteLength(target);
     if (bytes > this.caps.pathBytes || targetBytes > this.caps.pathBytes) throw tooLarge('a path in it is too long');
-    if (path.split('/').length > this.caps.pathDepth) throw tooLarge('its folders are nested too deep');
+    const names = countNames(path);
+    if (names > this.caps.pathDepth) throw tooLarge('its folders are nested too deep');
+    this.#pathNames += names;
+    if (this.#pathNames > this.caps.pathNames) throw tooLarge(tooManyNames);
     this.#pathBytes += bytes + targetBytes;
     if (this.#pathBytes > this.caps.allPathBytes) throw tooLarge('its paths are too long altogether');
   }

@@ -15,15 +15,19 @@ export interface ImageCaps {
   readonly pathDepth: number;
   /** Bytes of all paths and link targets together. */
   readonly allPathBytes: number;
+  /** Names in all paths together, "usr/bin/env" being three: each may stand for a folder that nothing else names. */
+  readonly pathNames: number;
   /** Bytes of one JSON document, and of each of the small files whose text is kept. */
   readonly documentBytes: number;
+  /** Bytes of all of these together. */
+  readonly allTextBytes: number;
   /** JSON documents in one archive. */
   readonly documents: number;
   /** Packages of all layers together. */
   readonly packages: number;
   /** Memory of the reading thread, in mebibytes. */
   readonly heapMebibytes: number;
-  /** Time for one image, in ms. */
+  /** Time for one image, in ms: less than the checks that read images have. */
   readonly timeoutMs: number;
 }
 
@@ -40,9 +44,11 @@ export const defaultCaps: ImageCaps = {
   pathBytes: 4096,
   pathDepth: 255,
   allPathBytes: 64 * mebibyte,
+  pathNames: 4_000_000,
   documentBytes: 4 * mebibyte,
+  allTextBytes: 32 * mebibyte,
   documents: 2000,
   packages: 100_000,
   heapMebibytes: 768,
-  timeoutMs: 120_000,
+  timeoutMs: 100_000,
 };

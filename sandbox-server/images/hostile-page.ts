@@ -24,7 +24,9 @@ export function hostilePage({ hostile, reader }: HostileTests): string {
     ['bytes of one path', count(defaultCaps.pathBytes)],
     ['folders in one path', count(defaultCaps.pathDepth)],
     ['bytes of all paths', mebibytes(defaultCaps.allPathBytes)],
-    ['bytes of one JSON document', mebibytes(defaultCaps.documentBytes)],
+    ['names in all paths, "usr/bin/env" being three', count(defaultCaps.pathNames)],
+    ['bytes of one JSON document, and of one list of users', mebibytes(defaultCaps.documentBytes)],
+    ['bytes of all of these', mebibytes(defaultCaps.allTextBytes)],
     ['JSON documents', count(defaultCaps.documents)],
     ['packages', count(defaultCaps.packages)],
     ['memory of the reading thread', `${String(defaultCaps.heapMebibytes)} MiB`],
@@ -35,7 +37,7 @@ export function hostilePage({ hostile, reader }: HostileTests): string {
     '',
     '# Archives that are made to hurt',
     '',
-    "Images come from learners' engines: their archives may lie and may explode. They are read in a thread of their own, piece by piece; nothing is written to disk, links are followed inside of the image alone, and a layer counts as known only where its bytes have the digest that its name says. Whatever is wrong ends in `too_large` or `image_unreadable`, for the one who asked, and the server lives on.",
+    "Images come from learners' engines: their archives may lie and may explode. They are read in a thread of their own, piece by piece; nothing is written to disk, links are followed inside of the image alone, and a layer counts as known only where its bytes have the digest that its name says. Whatever is wrong ends in `too_large` or `image_unreadable`, for the one who asked, and the server lives on; where an image of their own is judged, that is a failed check. Damage by chance comes from a seed, which a failure prints: `BALLAST_FUZZ_SEED` brings it back. An error that is none of these two is a bug, and fails the test.",
     '',
     '## What is tried',
     '',
@@ -59,4 +61,6 @@ export function hostilePage({ hostile, reader }: HostileTests): string {
 }
 
 const titles = (source: string): string[] =>
-  [...source.matchAll(/^ *(?:it\(|\]\)\()'([^']+)'/gm)].map(([, title = '']) => title.replaceAll('%s', '…'));
+  [...source.matchAll(/^ *(?:it\(|\]\)\(|it\.each\(.*\)\()'([^']+)'/gm)].map(([, title = '']) =>
+    title.replaceAll('%s', '…'),
+  );

@@ -20,7 +20,7 @@ export interface ImageLayer {
   readonly digest: string;
   /** Uncompressed bytes of the files in it, without the archive's own headers and padding. */
   readonly sizeBytes: number;
-  /** The instruction that made it, from the image's history. */
+  /** The instruction that made it, from the image's history; in brackets, that the history does not tell. */
   readonly createdBy: string;
   readonly entries: readonly LayerEntry[];
   /** Paths (without a leading slash) that this layer deletes from those below. */
@@ -80,7 +80,7 @@ export interface ImageContents {
   readonly text: ReadonlyMap<string, string>;
   /** Packages that a container sees; those of each layer are with the layer. */
   readonly packages: readonly ImagePackage[];
-  /** Bytes in files that are in several layers, all copies counted, or that a later layer deletes. */
+  /** Bytes in files that are in several layers, all copies counted, or that a later layer deletes or makes a folder. */
   readonly wastedBytes: number;
 }
 
@@ -90,7 +90,7 @@ export interface Finding {
   readonly where: 'layer' | 'config' | 'history';
   /** Index of the layer or of the step in the history; 0 for the config. */
   readonly index: number;
-  /** Path in the layer, or the instruction in the history; "" for the config. */
+  /** Path in the layer, or the instruction or comment in the history; "" for the config. */
   readonly path: string;
   /** Whether a later layer deletes or replaces the file. */
   readonly hidden: boolean;

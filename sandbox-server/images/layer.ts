@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Header } from 'tar-stream';
-import { malformed } from './archive-error.ts';
+import { countNames } from './budget.ts';
 import type { Budget } from './budget.ts';
 import { elfHeadBytes, isElf, readElf } from './elf.ts';
 import type { ElfFacts } from './elf.ts';
@@ -16,6 +16,8 @@ import type { Bytes } from './untar.ts';
 /** What one layer's tar holds; who made it is said by the image, not by the layer. */
 export interface ParsedLayer {
   readonly sizeBytes: number;
+  /** Names in the paths of all entries and deletions together, for the cap on them. */
+  readonly pathNames: number;
   readonly entries: readonly LayerEntry[];
   readonly whiteouts: readonly string[];
   readonly opaque: readonly string[];
@@ -53,6 +55,7 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
   const text = new Map<string, string>();
   const packages: ImagePackage[] = [];
   const matches: LayerMatch[] = [];
+  let pathNames = 0;
   const wanted = needles.map((needle) => Buffer.from(needle));
 
   const note = (path: string, search: NeedleSearch): void => {
@@ -70,16 +73,18 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
     const path = normalizePath(header.name);
     budget.addEntry(path, linkTarget);
     if (path === '') return;
+    pathNames += countNames(path);
     const name = posix.basename(path);
-    if (name === opaqueMarker) {
-      opaque.push(normalizePath(posix.dirname(path)));
-    } else if (name.startsWith(whiteoutPrefix)) {
+    const search = wanted.length === 0 ? undefined : new NeedleSearch(wanted);
+    search?.write(Buffer.from(`${header.name}\n${linkTarget}\n`));
+    if (name.startsWith(whiteoutPrefix)) {
+      // The name of what is deleted may tell as much as that of what is there.
+      if (search !== undefined) note(path, search);
+      if (name === opaqueMarker) opaque.push(normalizePath(posix.dirname(path)));
       // ".wh..wh.*" are notes that aufs left for itself.
-      if (!name.startsWith('.wh..wh.'))
+      else if (!name.startsWith('.wh..wh.'))
         whiteouts.push(posix.join(posix.dirname(path), name.slice(whiteoutPrefix.length)));
     } else {
-      const search = wanted.length === 0 ? undefined : new NeedleSearch(wanted);
-      search?.write(Buffer.from(`${header.name}\n${linkTarget}\n`));
       const searched = search === undefined ? body : searching(body, search);
       const facts = isFile(header) && header.size > 0 ? await readFile(path, header, searched, budget) : noFacts;
       if (search !== undefined) note(path, search);
@@ -87,12 +92,12 @@ export async function readLayer(source: Bytes, budget: Budget, needles: readonly
       if (facts.text !== undefined) text.set(path, facts.text);
       if (facts.packages !== undefined) {
         budget.addPackages(facts.packages.length);
-        packages.push(...facts.packages);
+        for (const each of facts.packages) packages.push(each);
       }
     }
   });
   const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
-  return { sizeBytes, entries, whiteouts, opaque, text, packages, matches };
+  return { sizeBytes, pathNames, entries, whiteouts, opaque, text, packages, matches };
 }
 
 async function* searching(body: Bytes, search: NeedleSearch): Bytes {
@@ -113,7 +118,7 @@ const noFacts: FileFacts = {};
 /** What there is to know of one file; all of it is read to the end. */
 async function readFile(path: string, header: Header, body: Bytes, budget: Budget): Promise<FileFacts> {
   if (textFiles.has(path)) {
-    if (header.size > budget.caps.documentBytes) throw malformed('a small system file in it is huge');
+    budget.addText(`/${path}`, header.size);
     return { text: await readText(body, budget.caps.documentBytes) };
   }
   const list = packageFile(path);

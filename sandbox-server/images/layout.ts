@@ -9,6 +9,8 @@ export interface Layout {
   readonly config: ImageConfig;
   readonly layers: readonly LayoutLayer[];
   readonly history: readonly HistoryStep[];
+  /** Every string of each step of the history: comments and authors as well. */
+  readonly historyStrings: readonly (readonly string[])[];
   /** Every string of the configuration but those of the history. */
   readonly strings: readonly string[];
 }
@@ -48,7 +50,7 @@ const configSchema = z.object({
     })
     .nullish(),
   rootfs: z.object({ diff_ids: z.array(z.string()).nullish() }),
-  history: z.array(z.object({ created_by: z.string().optional(), empty_layer: z.boolean().optional() })).nullish(),
+  history: z.array(z.looseObject({ created_by: z.string().optional(), empty_layer: z.boolean().optional() })).nullish(),
 });
 
 /**
@@ -80,6 +82,8 @@ function toLayout(names: readonly string[], config: z.output<typeof configSchema
     layer: step.empty_layer !== true,
   }));
   const steps = history.filter((step) => step.layer);
+  // Where the numbers differ, nobody can say which step made which layer.
+  const isTold = steps.length === names.length;
   return {
     config: {
       user: config.config?.User ?? '',
@@ -98,12 +102,16 @@ function toLayout(names: readonly string[], config: z.output<typeof configSchema
     layers: names.map((name, index) => ({
       name,
       digest: digests[index] ?? '',
-      createdBy: steps[index]?.createdBy ?? '',
+      createdBy: isTold ? (steps[index]?.createdBy ?? '') : notTold,
     })),
     history,
+    historyStrings: (config.history ?? []).map(stringsIn),
     strings: stringsIn({ ...whole, history: null }),
   };
 }
+
+/** What stands for the instruction that made a layer where the history has fewer steps, or more. */
+const notTold = '(not told by the history)';
 
 const nanosecondsPerMs = 1e6;
 

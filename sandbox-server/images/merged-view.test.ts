@@ -41,6 +41,30 @@ describe('mergeLayers', () => {
     expect(merged.has('a')).toBe(true);
   });
 
+  it('tells a folder from one whose name only begins like it', () => {
+    const below = layer(['a', 'a-b', 'a-b/c', 'a.b', 'a/b', 'a0', 'ab/c'].map((path) => entry(path)));
+    const empties = (path: string): string[] => [...mergeLayers([below, layer([], [], [path])]).keys()];
+    expect(empties('a')).toEqual(['a', 'a-b', 'a-b/c', 'a.b', 'a0', 'ab/c']);
+    expect(empties('')).toEqual([]);
+    expect([...mergeLayers([below, layer([entry('a')])]).keys()]).not.toContain('a/b');
+    expect([...mergeLayers([below, layer([], ['a']), layer([entry('a/b')])]).keys()]).toContain('a/b');
+  });
+
+  it('keeps what the same layer puts into a folder that it deletes, or that a file stood for before', () => {
+    const layers = [layer([entry('d/old')]), layer([entry('d/new'), entry('f'), entry('f/x')], ['d'])];
+    expect([...mergeLayers(layers).keys()].sort()).toEqual(['d/new', 'f', 'f/x']);
+  });
+
+  it('takes no memory for folders that nothing names', () => {
+    const entries = Array.from({ length: 4000 }, (_, index) => entry(`${String(index)}${'/x'.repeat(250)}`));
+    // Flat strings, as they come out of an archive.
+    for (const { path } of entries) path.charCodeAt(0);
+    const before = process.memoryUsage().heapUsed;
+    expect(mergeLayers([layer(entries)]).size).toBe(4000);
+    // A million folders: at a hundred bytes for each, more than this.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(80 * 1024 ** 2);
+  });
+
   it('drops the contents of a folder that becomes a file', () => {
     const merged = mergeLayers([layer([entry('d', 'directory'), entry('d/x')]), layer([entry('d')])]);
     expect([...merged.keys()]).toEqual(['d']);

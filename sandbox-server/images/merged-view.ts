@@ -4,33 +4,93 @@ import type { ParsedLayer } from './layer.ts';
 
 type Merged = ImageContents['merged'];
 
-interface Node {
+/** What is known of one path while layers are laid over one another. Times count up with what is done. */
+interface Place {
+  readonly path: string;
   found: { readonly entry: LayerEntry; readonly layer: number } | undefined;
-  children: Map<string, Node> | undefined;
+  /** When `found` was put there. */
+  putAt: number;
+  /** When all that was below was last taken away; 0 for never. */
+  emptiedAt: number;
 }
 
 /**
  * The file system as a container sees it: layers laid over one another from the bottom up, with what upper
- * layers delete gone. Folders that no layer names are left out.
+ * layers delete gone. Folders that no layer names are left out, and take no memory: an image may name few files in
+ * millions of them.
  */
 export function mergeLayers(layers: readonly Pick<ParsedLayer, 'entries' | 'whiteouts' | 'opaque'>[]): Merged {
-  const root: Node = { found: undefined, children: undefined };
+  const places = new Map<string, Place>();
+  const placeOf = (path: string): Place => {
+    const known = places.get(path);
+    if (known !== undefined) return known;
+    const place = { path, found: undefined, putAt: 0, emptiedAt: 0 };
+    places.set(path, place);
+    return place;
+  };
+  let now = 0;
   layers.forEach((layer, index) => {
+    now += 1;
     // A layer's deletions are about the layers below alone, wherever in its tar they stand.
-    for (const path of layer.opaque) {
-      const node = find(root, path);
-      if (node !== undefined) node.children = undefined;
+    for (const path of layer.opaque) placeOf(path).emptiedAt = now;
+    for (const path of layer.whiteouts) {
+      const place = placeOf(path);
+      place.emptiedAt = now;
+      place.found = undefined;
     }
-    for (const path of layer.whiteouts) remove(root, path);
     for (const entry of layer.entries) {
-      const node = make(root, entry.path);
-      node.found = { entry, layer: index };
-      if (entry.type !== 'directory') node.children = undefined;
+      now += 1;
+      const place = placeOf(entry.path);
+      place.found = { entry, layer: index };
+      place.putAt = now;
+      if (entry.type !== 'directory') place.emptiedAt = now;
     }
   });
+  const gone = swallowed([...places.values()]);
   const merged = new Map<string, { readonly entry: LayerEntry; readonly layer: number }>();
-  collect(root, '', merged);
+  for (const place of places.values()) {
+    if (place.found !== undefined && !gone.has(place)) merged.set(place.path, place.found);
+  }
   return merged;
+}
+
+/** Places in a folder that was emptied after they were filled. */
+function swallowed(unsorted: readonly Place[]): ReadonlySet<Place> {
+  const places = unsorted.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  // What is below a folder stands together, though not right after it: "a-b" comes between "a" and "a/b".
+  const emptied = places.flatMap(({ path, emptiedAt }) => {
+    if (emptiedAt === 0) return [];
+    const prefix = path === '' ? '' : `${path}/`;
+    const from = firstFrom(places, prefix);
+    if (places[from]?.path.startsWith(prefix) !== true) return [];
+    // "0" is the character after "/".
+    return [{ from, to: path === '' ? places.length : firstFrom(places, `${path}0`), emptiedAt }];
+  });
+  emptied.sort((a, b) => a.from - b.from || b.to - a.to);
+  const gone = new Set<Place>();
+  // Folders lie in one another or apart: those around the place looked at, with the last time for each and all around it.
+  const around: { readonly to: number; readonly emptiedAt: number }[] = [];
+  let next = 0;
+  places.forEach((place, index) => {
+    while ((around.at(-1)?.to ?? Infinity) <= index) around.pop();
+    for (let folder = emptied[next]; folder?.from === index; folder = emptied[next]) {
+      around.push({ to: folder.to, emptiedAt: Math.max(around.at(-1)?.emptiedAt ?? 0, folder.emptiedAt) });
+      next += 1;
+    }
+    if ((around.at(-1)?.emptiedAt ?? 0) > place.putAt) gone.add(place);
+  });
+  return gone;
+}
+
+/** Index of the first place, of those in order, whose path does not come before `path`. */
+function firstFrom(places: readonly Place[], path: string): number {
+  let [low, high] = [0, places.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((places[middle]?.path ?? '') < path) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Symbolic links followed before giving up: as many as Linux follows. */
@@ -73,35 +133,4 @@ export function mergedText(layers: readonly ParsedLayer[], merged: Merged, path:
   if (found === undefined) return undefined;
   const { entry, layer } = found;
   return layers[layer]?.text.get(entry.type === 'hardlink' ? (entry.linkTarget ?? '') : entry.path);
-}
-
-function find(root: Node, path: string): Node | undefined {
-  let node: Node | undefined = root;
-  for (const part of path.split('/')) if (part !== '') node = node?.children?.get(part);
-  return node;
-}
-
-function make(root: Node, path: string): Node {
-  let node = root;
-  for (const part of path.split('/')) {
-    node.children ??= new Map();
-    let child = node.children.get(part);
-    if (child === undefined) {
-      child = { found: undefined, children: undefined };
-      node.children.set(part, child);
-    }
-    node = child;
-  }
-  return node;
-}
-
-function remove(root: Node, path: string): void {
-  const parts = path.split('/');
-  const name = parts.pop() ?? '';
-  find(root, parts.join('/'))?.children?.delete(name);
-}
-
-function collect(node: Node, path: string, into: Map<string, NonNullable<Node['found']>>): void {
-  if (node.found !== undefined) into.set(path, node.found);
-  for (const [name, child] of node.children ?? []) collect(child, path === '' ? name : `${path}/${name}`, into);
 }

@@ -3,17 +3,31 @@ import { Worker } from 'node:worker_threads';
 import { BallastError } from '../protocol/index.ts';
 import type { Archive } from './archive.ts';
 import { tooLarge } from './archive-error.ts';
+import { watchHost } from './host-load.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** Bytes under way to the thread before the source has to wait. */
 const windowBytes = 4 * 1024 ** 2;
+/** An archive that takes too long with so many bytes read is large: an idle machine reads as many in a quarter of a minute. */
+const largeBytes = 1024 ** 3;
 
 /**
  * Read an archive in a thread of its own, with limits on its memory and time. `source` is closed in the end.
- * @throws BallastError too_large or image_unreadable; what `source` throws; the reason of `signal`.
+ * @param watch begins to watch for others who take the machine's processors
+ * @throws BallastError too_large or image_unreadable; host_busy when time ran out that others had taken; what `source`
+ * throws; the reason of `signal`; any other error is a bug of ours.
  */
-export async function readInWorker(source: Readable, start: WorkerStart, signal?: AbortSignal): Promise<Archive> {
-  signal?.throwIfAborted();
+export async function readInWorker(
+  source: Readable,
+  start: WorkerStart,
+  signal?: AbortSignal,
+  watch = watchHost,
+): Promise<Archive> {
+  if (signal?.aborted === true) {
+    source.destroy();
+    throw signal.reason;
+  }
+  const isHostBusy = watch();
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: start,
     resourceLimits: { maxOldGenerationSizeMb: start.caps.heapMebibytes, maxYoungGenerationSizeMb: 64 },
@@ -32,10 +46,12 @@ export async function readInWorker(source: Readable, start: WorkerStart, signal?
     fail(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooLarge('reading it takes too much memory') : error);
   });
   worker.on('exit', () => {
-    fail(new BallastError('image_unreadable', { message: 'The thread that read the image ended without a result.' }));
+    fail(new Error('The thread that read the image ended without a result.'));
   });
   const timer = setTimeout(() => {
-    fail(tooLarge(`reading it takes longer than ${String(start.caps.timeoutMs / 1000)} seconds`));
+    const slow = flow.allSent < largeBytes && isHostBusy() === true;
+    const limit = `${String(start.caps.timeoutMs / 1000)} seconds`;
+    fail(slow ? new BallastError('host_busy') : tooLarge(`reading it takes longer than ${limit}`));
   }, start.caps.timeoutMs);
   const abort = (): void => {
     fail(signal?.reason);
@@ -70,10 +86,13 @@ async function send(source: Readable, worker: Worker, flow: Flow): Promise<void>
 /** Holds the sender back while too much is under way. */
 class Flow {
   stopped = false;
+  /** Bytes sent so far. */
+  allSent = 0;
   #underWay = 0;
   #wake: (() => void) | undefined;
 
   sent(bytes: number): Promise<void> | undefined {
+    this.allSent += bytes;
     this.#underWay += bytes;
     if (this.stopped || this.#underWay < windowBytes) return undefined;
     return new Promise((resolve) => {

@@ -2,7 +2,7 @@ import type { ImageContents, LayerEntry } from './image-reader.ts';
 
 /**
  * Bytes in files that are in several layers (all copies counted, the last one too, as the tool dive does) or that a
- * later layer deletes. Files in a folder that is deleted whole count as well, which dive leaves out.
+ * later layer deletes or makes a folder. docs/ci.md says how dive counts otherwise.
  */
 export function wastedBytes(
   layers: readonly { readonly entries: readonly LayerEntry[] }[],
@@ -19,7 +19,10 @@ export function wastedBytes(
     }
   }
   let total = 0;
-  for (const [path, { copies, bytes }] of seen) if (copies > 1 || !merged.has(path)) total += bytes;
+  for (const [path, { copies, bytes }] of seen) {
+    const now = merged.get(path)?.entry.type;
+    if (copies > 1 || now === undefined || now === 'directory') total += bytes;
+  }
   return total;
 }
 

@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BallastError } from '../protocol/index.ts';
 import { readArchive } from './archive.ts';
-import { malformed } from './archive-error.ts';
 import type { Bytes } from './untar.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 
@@ -43,7 +42,9 @@ async function* received(): Bytes {
 try {
   send({ type: 'done', archive: await readArchive(received(), caps, known, needles) });
 } catch (error) {
-  send({ type: 'failed', error: (error instanceof BallastError ? error : malformed('bad archive', error)).toBody() });
+  // Anything else is a bug of ours, and is told of as one: with its stack, and to nobody's charge.
+  if (!(error instanceof BallastError)) throw error;
+  send({ type: 'failed', error: error.toBody() });
 } finally {
   port.close();
 }

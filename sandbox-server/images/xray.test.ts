@@ -3,6 +3,19 @@ import { file, makeContents } from '../../tests/helpers/contents.ts';
 import { imageXray } from '../protocol/index.ts';
 import { toXray } from './xray.ts';
 
+it('counts of a list of packages that a layer writes anew what is new in it', () => {
+  const dpkg = (name: string, version = '1') =>
+    ({ system: 'dpkg', name, version, path: 'var/lib/dpkg/status' }) as const;
+  const npm = { system: 'npm', name: 'a', version: '1', path: 'app/node_modules/a/package.json' } as const;
+  const contents = makeContents([
+    { entries: [file('var/lib/dpkg/status')], packages: [dpkg('a'), dpkg('b')] },
+    { entries: [file('var/lib/dpkg/status')], packages: [dpkg('a'), dpkg('b'), dpkg('c'), npm] },
+    { entries: [file('etc/x')] },
+    { entries: [file('var/lib/dpkg/status')], packages: [dpkg('a'), dpkg('b', '2')] },
+  ]);
+  expect(toXray(contents).layers.map(({ packages }) => packages)).toEqual([2, 2, 0, 1]);
+});
+
 it('opens an image up: layers, packages, programs, what is hidden and what is wasted', () => {
   const curl = { system: 'dpkg', name: 'curl', version: '8', path: 'var/lib/dpkg/status' } as const;
   const contents = makeContents(

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { ImageXray } from '../protocol/index.ts';
 import { executableClass, isSetuid } from './executables.ts';
 import type { ImageContents, LayerEntry } from './image-reader.ts';
+import type { ImagePackage } from './packages.ts';
 
 /** Of each list, at most this many; the counts beside them count all. */
 const most = { folders: 12, files: 12, packages: 2000, executables: 500 } as const;
@@ -17,6 +18,7 @@ export function toXray(contents: ImageContents): Omit<ImageXray, 'secrets'> {
     const kind = executableClass(entry) ?? (isSetuid(entry) ? ('setuid' as const) : undefined);
     return kind === undefined ? [] : [{ path: entry.path, kind, sizeBytes: entry.sizeBytes, layer }];
   });
+  const added = addedPackages(layers);
   const linkage = { static: 0, dynamic: 0, unknown: 0 };
   for (const { entry } of seen) if (entry.elf !== undefined) linkage[entry.elf.linkage] += 1;
   return {
@@ -45,7 +47,7 @@ export function toXray(contents: ImageContents): Omit<ImageXray, 'secrets'> {
         files: files.length,
         deletes: layer.whiteouts.length + layer.opaque.length,
         hiddenBytes: hidden.reduce((sum, file) => sum + file.sizeBytes, 0),
-        packages: layer.packages.length,
+        packages: added[index] ?? 0,
         largestFolders: largestFolders(files),
         largestFiles: largest(files).slice(0, most.files),
       };
@@ -58,6 +60,24 @@ export function toXray(contents: ImageContents): Omit<ImageXray, 'secrets'> {
     },
     executables: { total: executables.length, linkage, list: executables.slice(0, most.executables) },
   };
+}
+
+/**
+ * Packages that each layer brings. A layer that installs one writes the whole list anew: what a layer below lists in the
+ * same file, in the same version, does not count.
+ */
+function addedPackages(layers: ImageContents['layers']): readonly number[] {
+  const below = new Map<string, ReadonlySet<string>>();
+  const named = ({ name, version }: ImagePackage): string => `${name}\0${version}`;
+  return layers.map(({ packages }) => {
+    let added = 0;
+    for (const [path, listed] of Map.groupBy(packages, (each) => each.path)) {
+      const known = below.get(path);
+      added += listed.filter((each) => known?.has(named(each)) !== true).length;
+      below.set(path, new Set(listed.map(named)));
+    }
+    return added;
+  });
 }
 
 const largest = (files: readonly { readonly path: string; readonly sizeBytes: number }[]) =>

@@ -147,6 +147,7 @@ export const imageXray = z.object({
       deletes: size,
       /** Bytes of its files that a later layer deletes or replaces: shipped, and never seen. */
       hiddenBytes: size,
+      /** Packages that it brings: those that a layer below lists in the same file, in the same version, do not count. */
       packages: size,
       largestFolders: z.array(sized),
       largestFiles: z.array(sized),
