@@ -10,6 +10,7 @@ import type { ImageSource } from './archive-image-reader.ts';
 import { defaultCaps } from './caps.ts';
 import { LayerFiles } from './layer-files.ts';
 import { LayerKnowledge } from './layer-memory.ts';
+import type { ParsedLayer } from './layer.ts';
 import { untar } from './untar.ts';
 
 let folder: string;
@@ -146,5 +147,42 @@ describe('what is known on disk', () => {
     for (const name of ['d', 'e', 'f', 'g']) await files.set('layer', name, bytes());
     expect(await files.get('layer', 'g')).toBeDefined();
     expect(await files.get('layer', 'b')).toBeUndefined();
+  });
+});
+
+describe('what is remembered', () => {
+  const entry = { type: 'file', sizeBytes: 1, mode: 0, uid: 0, gid: 0 } as const;
+  const empty: ParsedLayer = {
+    sizeBytes: 0,
+    pathNames: 0,
+    entries: [],
+    whiteouts: [],
+    opaque: [],
+    text: new Map(),
+    packages: [],
+    matches: [],
+  };
+  const package_ = { system: 'dpkg', name: 'x', version: '1', path: 'var/lib/dpkg/status' } as const;
+  const mebibyte = 'x'.repeat(1024 ** 2);
+
+  it.each<[string, ParsedLayer, number]>([
+    ['entries', { ...empty, entries: Array.from({ length: 40_000 }, () => ({ ...entry, path: 'x' })) }, 10],
+    ['long paths', { ...empty, entries: [{ ...entry, path: mebibyte.repeat(10) }] }, 10],
+    ['links', { ...empty, entries: [{ ...entry, path: 'x', linkTarget: mebibyte.repeat(10) }] }, 10],
+    ['deletions', { ...empty, whiteouts: Array.from({ length: 40_000 }, () => 'x') }, 10],
+    ['kept texts', { ...empty, text: new Map([['etc/passwd', mebibyte.repeat(10)]]) }, 10],
+    ['packages', { ...empty, packages: Array.from({ length: 40_000 }, () => package_) }, 10],
+  ])('has a limit that counts %s', async (_, layer, most) => {
+    const { layers } = new LayerKnowledge();
+    for (let index = 0; index < 2 * most; index += 1) await layers.set(String(index), layer, 0);
+    expect(layers.snapshot().size).toBeLessThanOrEqual(most);
+    expect(layers.snapshot().size).toBeGreaterThan(most / 2);
+  });
+
+  it('of a search is little, whatever paths it has found', async () => {
+    const matches = new LayerKnowledge().matches(['x']);
+    const found = Array.from({ length: 100 }, () => ({ needle: 0, path: 'x'.repeat(4096) }));
+    for (let index = 0; index < 100; index += 1) await matches.set(String(index), found, 0);
+    expect(matches.snapshot().size).toBeLessThan(20);
   });
 });

@@ -9,6 +9,34 @@ const patienceMs = 20_000;
 /** Sets of strings that were looked for, whose results are remembered. */
 const rememberedSearches = 24;
 
+/** Weight of what is remembered of one search. */
+const mostMatches = 20_000;
+/** Characters of text that weigh as much as an entry of a layer. */
+const charactersPerEntry = 256;
+
+const weightOfTexts = (texts: Iterable<string>): number => {
+  let characters = 0;
+  for (const text of texts) characters += text.length;
+  return characters / charactersPerEntry;
+};
+
+/** Weight of a layer: about in proportion to the memory that it takes, with its texts, packages and long paths. */
+function weightOf({ entries, whiteouts, opaque, text, packages }: ParsedLayer): number {
+  const paths = function* (): Iterable<string> {
+    for (const { path, linkTarget } of entries) {
+      yield path;
+      if (linkTarget !== undefined) yield linkTarget;
+    }
+    for (const { name, version, source } of packages) yield* [name, version, source?.name ?? '', source?.version ?? ''];
+  };
+  const count = 1 + entries.length + whiteouts.length + opaque.length + packages.length;
+  const texts = [whiteouts, opaque, text.values(), paths()].map(weightOfTexts);
+  return texts.reduce((sum, weight) => sum + weight, count);
+}
+
+const weightOfMatches = (all: readonly LayerMatch[]): number =>
+  1 + all.length + weightOfTexts(all.map(({ path }) => path));
+
 /** What is known of layers by their name, which holds their digest: in memory and, of large ones, on disk. */
 export class LayerMemory<Value> {
   readonly #cache: LayerCache<Value>;
@@ -101,15 +129,14 @@ export class LayerKnowledge {
   /** @param files keeps what is known of large layers; without, it is forgotten with the process */
   constructor(files: LayerFiles | null = null) {
     this.#files = files;
-    this.layers = new LayerMemory(new LayerCache((layer) => layer.entries.length + 1), files, 'layer');
+    this.layers = new LayerMemory(new LayerCache(weightOf), files, 'layer');
   }
 
   /** Where strings are in layers. */
   matches(needles: readonly string[]): LayerMemory<readonly LayerMatch[]> {
     const key = JSON.stringify(needles);
     const known = this.#searches.get(key);
-    const memory =
-      known ?? new LayerMemory<readonly LayerMatch[]>(new LayerCache((all) => all.length + 1), this.#files, key);
+    const memory = known ?? new LayerMemory(new LayerCache(weightOfMatches, mostMatches), this.#files, key);
     this.#searches.delete(key);
     this.#searches.set(key, memory);
     for (const oldest of this.#searches.keys()) {
