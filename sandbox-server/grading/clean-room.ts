@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createEngineShell } from '../checks/engine-shell.ts';
-import { createSandboxImages } from '../checks/index.ts';
+import { createSandboxImages, judgingImages } from '../checks/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
 import type { Engine, Progress, ResourceUse, SandboxLimits } from '../engines/engine.ts';
 import type { Gateway } from '../gateway/index.ts';
@@ -103,7 +103,7 @@ export async function withCleanRoom<Result>(
         await placeFiles(shell, labDir, files, signal);
         const context = {
           shell,
-          images: createSandboxImages(shell, options.knowledge),
+          images: judgingImages(createSandboxImages(shell, options.knowledge), lab.images),
           labDir,
           mode: 'clean-room',
         } as const;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
-import { runChecks, type RunChecksOptions, type Verdict } from '../checks/index.ts';
+import { judgingImages, runChecks, type RunChecksOptions, type Verdict } from '../checks/index.ts';
 import { BallastError, type CheckResult, type LabResult } from '../protocol/index.ts';
 import type { Sandbox, Session } from './session.ts';
 
@@ -61,7 +61,8 @@ export function createLiveChecks(options: {
     standing.changed = false;
     try {
       standing.images = await imagesNow(sandbox, signal);
-      const { shell, images, labDir } = sandbox;
+      const { shell, labDir } = sandbox;
+      const images = judgingImages(sandbox.images, session.lab.images);
       const { remembered } = standing;
       const context = { shell, images, labDir, mode: 'live', remembered } as const;
       const result = await runChecks(session.lab, context, {
