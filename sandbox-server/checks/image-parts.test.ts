@@ -57,6 +57,9 @@ it.each([
   ['RUN /bin/sh -c go build . # buildkit', 'RUN go build .'],
   ['/bin/sh -c #(nop)  USER app', 'USER app'],
   ['COPY /a /b # buildkit', 'COPY /a /b'],
+  ['RUN |2 TOKEN=s3cr3t A=b c /bin/sh -c rm /x # buildkit', 'RUN rm /x'],
+  ['|1 TOKEN=s3cr3t /bin/sh -c rm /x', 'RUN rm /x'],
+  ['RUN |1 TOKEN=s3cr3t /bin/bash -c rm /x # buildkit', 'RUN /bin/bash -c rm /x'],
   ['', 'the base image'],
 ])('writes %j as the Dockerfile has it', (createdBy, text) => {
   expect(shortInstruction(createdBy)).toBe(text);

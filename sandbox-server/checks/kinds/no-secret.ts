@@ -98,7 +98,7 @@ function holderOf({ needle }: Finding, { env, labels, entrypoint, cmd, healthche
 
 /** Name of what an instruction sets: of "ENV A=…" and, where an ARG was there as a RUN ran, of that. */
 function keyOf({ path, needle }: Finding): string {
-  const text = shortInstruction(path, Infinity);
+  const text = path.replace(/^\/bin\/sh -c #\(nop\) +/, '');
   const words = text.split(/\s/).filter((word) => word.includes(needle));
   const key = /^([\w.-]+)=/.exec(words[0] ?? '')?.[1] ?? /^(?:ENV|ARG|LABEL) ([\w.-]+) /.exec(text)?.[1];
   if (key === undefined) return '';
