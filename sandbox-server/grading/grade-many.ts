@@ -59,6 +59,8 @@ async function gradeOne(lab: Lab, { name, open }: NamedSubmission, options: Grad
     });
     return { name, durationMs: performance.now() - started, memoryPeakBytes, result, refusal: null };
   } catch (error) {
+    // What was broken off says nothing of the submission, nor of this machine.
+    options.signal?.throwIfAborted();
     const refusal = refusalOf(error, errorId);
     if (refusal.outcome === 'ungradable') onError?.(name, errorId, error);
     return { name, durationMs: performance.now() - started, memoryPeakBytes, result: null, refusal };
