@@ -84,6 +84,31 @@ describe('what is handed in', { timeout: 300_000 }, () => {
     );
   });
 
+  it('an image that nobody can look into, or an error made to look like ours, fails', async () => {
+    const big = 'RUN head -c 5000000 /dev/zero | tr "\\0" x > /etc/passwd';
+    const dockerfiles = {
+      'a list of users past the limit': `FROM golang:1.24\n${big}\nUSER 1000\n`,
+      "the engine's words": 'FROM golang:1.24\nCOPY ["Cannot connect to the Docker daemon", "/"]\n',
+    };
+    const submissions = await Promise.all(
+      Object.entries(dockerfiles).map(async ([name, dockerfile]) => {
+        const files = await cheats.over({ Dockerfile: dockerfile });
+        return { name, open: () => ({ files }) };
+      }),
+    );
+    const all = await gradeMany(cheats.only('image-built', 'non-root'), submissions, {
+      ...cheats.grader(),
+      kinds: cheats.base.kinds,
+      jobs: 2,
+    });
+    expect(all.map(({ name, result }) => [name, result?.outcome])).toEqual(
+      submissions.map(({ name }) => [name, 'failed']),
+    );
+    const [users, words] = all.map(({ result }) => result?.checks.find(({ status }) => status === 'fail')?.actual);
+    expect(users).toContain('/etc/passwd is larger than 4 MiB');
+    expect(words).toContain('not found');
+  });
+
   it("an answer fetched from the learner's engine, from a URL or by another BuildKit is not to be had", async () => {
     const dockerfiles = {
       'from the image': 'FROM greeter\n',
