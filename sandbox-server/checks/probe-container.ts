@@ -3,6 +3,7 @@ import { BallastError } from '../protocol/index.ts';
 import type { CheckContext } from './check-kind.ts';
 import { dockerCli } from './docker-cli.ts';
 import { lastLines } from './plain-text.ts';
+import { readSandbox, usedUpBetween } from './sandbox-reading.ts';
 
 /** How far a container of the learner's image has come. */
 export type ProbeState =
@@ -19,6 +20,13 @@ export interface ProbeContainer {
   log(): Promise<string>;
   /** TCP ports its programs listen on, each with whether only its own loopback reaches it. */
   listening(): Promise<readonly ListeningPort[]>;
+  /** Pid of its first process, in the sandbox; 0 when it has ended. */
+  pid(): Promise<number>;
+  /**
+   * Whether the sandbox has run out of its memory since the container was started; undefined when that can't be told.
+   * @throws BallastError engine_failed when it was the machine that had none left
+   */
+  ranOutOfMemory(): Promise<boolean | undefined>;
 }
 
 export interface ListeningPort {
@@ -62,6 +70,8 @@ export async function withProbeContainer<Result>(
     if (answer.exitCode !== 0) throw new BallastError('engine_failed', { message: answer.stderr.trim() });
     return answer.stdout.trim();
   };
+  // Taken while the container is made, so that it takes no time of its own.
+  const before = readSandbox(context.shell);
   try {
     const { image, port, options = [], args = [] } = request;
     const argv = [
@@ -94,6 +104,7 @@ export async function withProbeContainer<Result>(
         ? { status: 'running' }
         : { status: 'exited', exitCode: Number(code), log: await log() };
     };
+    const pid = async (): Promise<number> => Number(await inspect('{{.State.Pid}}'));
     const bindings = await inspect('{{json .NetworkSettings.Ports}}');
     const container: ProbeContainer = {
       name,
@@ -101,14 +112,22 @@ export async function withProbeContainer<Result>(
       state,
       log,
       async listening() {
-        const pid = await inspect('{{.State.Pid}}');
-        if (!/^[1-9]\d*$/.test(pid)) return [];
-        const files = [`/proc/${pid}/net/tcp`, `/proc/${pid}/net/tcp6`];
+        const first = await pid();
+        if (first === 0) return [];
+        const files = ['tcp', 'tcp6'].map((table) => `/proc/${String(first)}/net/${table}`);
         const tables = await context.shell.run(['/usr/bin/cat', '--', ...files], {
           timeoutMs: shortMs,
           signal: context.signal,
         });
         return parseListening(tables.stdout);
+      },
+      pid,
+      async ranOutOfMemory() {
+        const [first, now] = await Promise.all([before, readSandbox(context.shell)]);
+        if (first === null || now === null) return undefined;
+        const { memory, hostMemory } = usedUpBetween(first, now);
+        if (hostMemory) throw new BallastError('engine_failed', { message: 'The machine ran out of memory.' });
+        return memory;
       },
     };
     return await use({ started: true, container });
@@ -118,11 +137,23 @@ export async function withProbeContainer<Result>(
   }
 }
 
-/** What `docker run` says when the image is at fault: no such program, no such user, no entrypoint. */
+/** How the line ends when the program, the user, the group or the folder that the image names is none. */
+const imageTrouble = [
+  /\bexec:? "?[^\n]*: (?:no such file or directory|permission denied|is a directory|not a directory|exec format error)(?:: unknown)?\.?\s*$/m,
+  /executable file not found in \$PATH/,
+  /no command specified/,
+  /unable to find (?:user|group) |no matching entries in (?:passwd|group) file/,
+  /chdir to cwd \([^\n]*\) set in config\.json failed: /,
+];
+/** Programs of the engine's own that are missing. */
+const engineProgram = /exec: "(?:containerd[^"]*|runc|docker-init|docker-proxy)"/;
+/** The cause stands at the end; what stands before is an image's own word, and may be long. */
+const causeCharacters = 4096;
+
+/** Whether `docker run`, `start` or `exec` failed because of the image and not of the engine: no such program or user. */
 export function isImageFault(error: string): boolean {
-  return /OCI runtime create failed|executable file not found|no command specified|no such file or directory|permission denied|unable to find user|exec format error/i.test(
-    error,
-  );
+  const cause = error.slice(-causeCharacters);
+  return !engineProgram.test(cause) && imageTrouble.some((pattern) => pattern.test(cause));
 }
 
 /** The table of sockets that Linux shows in /proc/<pid>/net/tcp and tcp6: those that listen. */
