@@ -18,6 +18,8 @@ export interface BuildRequest {
   readonly target?: string;
   /** Name for the image; without one, the result is thrown away. */
   readonly tag?: string;
+  /** How BuildKit tells of its steps; "plain" when left out, which is what failures are described by. */
+  readonly progress?: 'plain' | 'rawjson';
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -37,11 +39,11 @@ const maxLogBytes = 16 * 1024 ** 2;
  * ran out of time that others had taken.
  */
 export async function dockerBuild(shell: SandboxShell, request: BuildRequest): Promise<BuildOutcome> {
-  const { context, dockerfile, target, tag, timeoutMs, signal } = request;
+  const { context, dockerfile, target, tag, progress = 'plain', timeoutMs, signal } = request;
   const argv = [
     dockerCli,
     'build',
-    '--progress=plain',
+    `--progress=${progress}`,
     `--file=${context}/${dockerfile}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     ...(tag === undefined ? ['--output=type=cacheonly'] : [`--tag=${tag}`]),
