@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { buildHint, timeoutHint } from '../build-hints.ts';
@@ -6,7 +7,12 @@ import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import type { BuildOutcome } from '../docker-build.ts';
+import { parseStages, readLabFile } from '../dockerfile.ts';
+import type { Stage } from '../dockerfile.ts';
+import { leftOutBy } from '../dockerignore.ts';
+import type { LeftOut } from '../dockerignore.ts';
 import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
+import { swallowedHint, swallowingRun } from '../stage-hints.ts';
 import { withTemporaryCopy } from '../temporary-copy.ts';
 
 const schema = z.strictObject({
@@ -14,7 +20,12 @@ const schema = z.strictObject({
   context: contextParameter,
   dockerfile: dockerfileParameter,
   replace: relativePath.describe('File that is replaced in a copy of the context.'),
-  text: z.string().describe('What the file then holds.'),
+  text: z
+    .string()
+    .refine((text) => text.includes('{{nonce}}'), 'must hold {{nonce}}')
+    .describe(
+      'What the file then holds; {{nonce}} is 16 hexadecimal digits that are drawn anew, so that nobody knows the file.',
+    ),
   says: z.string().min(1).optional().describe('Text that the failing step prints.'),
 });
 type Parameters = z.output<typeof schema>;
@@ -27,12 +38,12 @@ export const stageFails: CheckKind<Parameters> = {
   summary: 'A stage builds with the files as they are, and its build fails when a given file is broken.',
   docs: {
     looksAt:
-      'Two builds of the stage in a copy of the context: as it is it must pass, with one file replaced it must fail, in that stage.',
+      'Two builds of the stage in a copy of the context: as it is it must pass, with one file replaced, by a text that is new each time, it must fail, in that stage.',
     example: `target: lint
 replace: main.txt
-text: FIXME`,
+text: 'FIXME {{nonce}}'`,
     fails:
-      'Says that it still builds with the broken file, that it fails elsewhere, or for another reason, with the failing step.',
+      'Says that it still builds with the broken file, that it fails elsewhere, or for another reason, with the failing step. The hint names the line of .dockerignore that leaves the file out, or the RUN that throws the exit code away.',
     limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
   },
   schema,
@@ -45,8 +56,14 @@ text: FIXME`,
         const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
         const good = judgeGood(await dockerBuild(context.shell, request));
         if (good !== undefined) return good;
-        await copy.write(replace, text);
-        return judgeBroken(await dockerBuild(context.shell, request), parameters);
+        await copy.write(replace, text.replaceAll('{{nonce}}', randomBytes(8).toString('hex')));
+        const broken = await dockerBuild(context.shell, request);
+        const dockerfileText = await readLabFile(context, posix.join(folder, dockerfile));
+        const stage = parseStages(dockerfileText ?? '').find(({ name }) => name === target);
+        return judgeBroken(broken, parameters, {
+          stage,
+          leftOut: await leftOutBy(context, folder, dockerfile, replace),
+        });
       });
       if ('actual' in wrong) return { status: 'fail', expected, ...wrong };
       return { status: 'pass', expected, actual: `It does: ${wrong.step} fails.` };
@@ -70,13 +87,17 @@ function judgeGood(outcome: BuildOutcome): Wrong | undefined {
 export function judgeBroken(
   outcome: BuildOutcome,
   { target, replace, says }: Pick<Parameters, 'target' | 'replace' | 'says'>,
+  { stage, leftOut }: { readonly stage?: Stage | undefined; readonly leftOut?: LeftOut | undefined } = {},
 ): Wrong | { readonly step: string } {
   if (outcome.status === 'timed-out')
-    return { actual: `With a broken ${replace} the stage did not end.`, hint: 'Look for a step that never ends.' };
+    return {
+      actual: `With a broken ${replace} the stage did not end: ${describeTimeout(outcome.log, buildTimeoutMs)}`,
+      hint: timeoutHint,
+    };
   if (outcome.status === 'built') {
     return {
       actual: `With a broken ${replace} the stage "${target}" still builds.`,
-      hint: `RUN what judges ${replace} in the stage, COPY the file there before it, and let its exit code be: no "|| true", nothing after ";" or "|".`,
+      hint: stillBuildsHint(replace, says !== undefined && outcome.log.includes(says), stage, leftOut),
     };
   }
   const { failure } = outcome;
@@ -93,4 +114,16 @@ export function judgeBroken(
       hint: `Let what the step prints be seen.`,
     };
   return { step: failure.instruction };
+}
+
+/** @param said whether what judges the file has run, and said so */
+function stillBuildsHint(
+  replace: string,
+  said: boolean,
+  stage: Stage | undefined,
+  leftOut: LeftOut | undefined,
+): string {
+  if (leftOut !== undefined) return `${leftOut.file} keeps ${replace} out of the build, by its line "${leftOut.line}".`;
+  if (said || swallowingRun(stage) !== undefined) return swallowedHint(stage);
+  return `RUN what judges ${replace} in the stage, and COPY the file there before it.`;
 }

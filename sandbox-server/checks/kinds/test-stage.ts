@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
-import { buildHint } from '../build-hints.ts';
+import { buildHint, timeoutHint } from '../build-hints.ts';
 import { whileUnchanged } from '../build-inputs.ts';
-import { describeFailure } from '../build-log.ts';
+import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { parseStages, readLabFile } from '../dockerfile.ts';
 import type { Stage } from '../dockerfile.ts';
+import { leftOutBy } from '../dockerignore.ts';
+import type { LeftOut } from '../dockerignore.ts';
 import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
+import { swallowedHint } from '../stage-hints.ts';
 import { withTemporaryCopy } from '../temporary-copy.ts';
 
 const schema = z.strictObject({
@@ -83,25 +86,26 @@ async function judge(parameters: Parameters, context: CheckContext): Promise<Wro
 
   return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
     const request = { context: copy.dir, dockerfile, target, timeoutMs: buildTimeoutMs, signal: context.signal };
-    const asTheyAre = judgeUnbroken(await dockerBuild(context.shell, request), target);
+    const asTheyAre = judgeUnbroken(await dockerBuild(context.shell, request));
     if (asTheyAre !== undefined) return asTheyAre;
 
-    const [first, second] = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')];
+    const [first, second] = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
     await copy.write(breakFile, breakWith.replaceAll('{{first}}', first).replaceAll('{{second}}', second));
     const broken = await dockerBuild(context.shell, request);
     const stage = stages.find(({ name }) => name === target);
-    const wrong = judgeBroken(broken, `${first}-${second}`, target, stage);
+    const leftOut = await leftOutBy(context, folder, dockerfile, breakFile);
+    const wrong = judgeBroken(broken, `${first}-${second}`, target, stage, leftOut);
     return wrong ?? { failingStep: broken.status === 'failed' ? broken.failure.instruction : '' };
   });
 }
 
 /** What is wrong with how the stage took the tests as they are, if anything. */
-function judgeUnbroken(outcome: BuildOutcome, target: string): Wrong | undefined {
+function judgeUnbroken(outcome: BuildOutcome): Wrong | undefined {
   if (outcome.status === 'built') return undefined;
   if (outcome.status === 'timed-out') {
     return {
-      actual: `The stage "${target}" was still building after ${String(buildTimeoutMs / 60_000)} minutes.`,
-      hint: 'Look for a test or a step that never ends.',
+      actual: `With the tests as they are: ${describeTimeout(outcome.log, buildTimeoutMs)}`,
+      hint: timeoutHint,
     };
   }
   const { failure } = outcome;
@@ -133,21 +137,26 @@ export function judgeStages(stages: readonly Stage[], target: string): Wrong | u
 /**
  * What is wrong with how the stage took a broken test, if anything.
  * @param word what the broken test prints when it really runs
+ * @param leftOut what keeps the test out of the build context, if anything
  */
 export function judgeBroken(
   outcome: BuildOutcome,
   word: string,
   target: string,
   stage: Stage | undefined,
+  leftOut?: LeftOut,
 ): Wrong | undefined {
   if (outcome.status === 'timed-out')
-    return { actual: 'With a broken test, the stage did not end.', hint: 'Look for a step that never ends.' };
+    return {
+      actual: `With a broken test, the stage did not end: ${describeTimeout(outcome.log, buildTimeoutMs)}`,
+      hint: timeoutHint,
+    };
   const ran = outcome.log.includes(word);
   if (outcome.status === 'built') {
     const actual = ran
       ? `The tests ran and failed, but the build of the stage "${target}" passed all the same.`
       : `With a broken test, the build of the stage "${target}" still passed: the test never ran.`;
-    return { actual, hint: ran ? swallowedHint(stage) : neverRanHint(stage, target) };
+    return { actual, hint: ran ? swallowedHint(stage) : neverRanHint(stage, target, leftOut) };
   }
   if (!ran) {
     return {
@@ -164,17 +173,12 @@ export function judgeBroken(
   return undefined;
 }
 
-function swallowedHint(stage: Stage | undefined): string {
-  const run = stage?.runs.find((line) => /\|\|\s*(true|:|echo|exit 0)|;\s*(true|exit 0|:)\s*$|\|\s*\w+/.test(line));
-  const named = run === undefined ? 'Something in the stage' : `"RUN ${run}"`;
-  return `${named} throws the exit code away. Let the test command end the RUN by itself: no "|| true", nothing after ";" or "|".`;
-}
-
-function neverRanHint(stage: Stage | undefined, target: string): string {
+function neverRanHint(stage: Stage | undefined, target: string, leftOut: LeftOut | undefined): string {
+  if (leftOut !== undefined) return `${leftOut.file} keeps the test out of the build, by its line "${leftOut.line}".`;
   if (stage === undefined || stage.runs.length === 0)
     return `The stage "${target}" has no RUN. Add one that runs the tests.`;
   if (!stage.runs.some((run) => /\btest\b/.test(run))) return `No RUN of the stage "${target}" runs the tests.`;
-  return 'Do the test files reach the stage? Look at what its COPY takes and at what .dockerignore leaves out.';
+  return 'Do the test files reach the stage? .dockerignore does not leave them out: look at what its COPY takes.';
 }
 
 const decapitalize = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
