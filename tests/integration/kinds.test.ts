@@ -85,6 +85,15 @@ RUN cp /src/main.txt /out
 FROM build AS lint
 RUN sh /src/lint.sh /src/main.txt || true
 `,
+  // The list goes, the packages stay; a shell that needs nothing starts what does; a folder with a file in it.
+  'hiding.Dockerfile': `FROM ${slim}
+COPY --from=${debug} /busybox/busybox /sh
+COPY config.txt /app/config.txt/config.txt
+RUN rm -rf /var/lib/dpkg
+ENTRYPOINT ["/sh", "-c", "/usr/bin/env"]
+`,
+  'Dockerfile.long': `FROM ${slim} AS build\n${'# nothing\n'.repeat(27_000)}FROM scratch\nCOPY --from=build /x /x\n`,
+  'Dockerfile.variable': 'ARG BASE=scratch\nFROM ${BASE}\nCOPY main.txt /\n',
   'listless.Dockerfile': `FROM ${slim} AS bare\nRUN rm -rf /var/lib/dpkg\nFROM scratch\nCOPY --from=bare / /\n`,
   // Programs that make a call over TLS: Debian's apt verifies by OpenSSL's rules, busybox's wget does not at all.
   'calls.Dockerfile': `FROM ${slim}
@@ -106,7 +115,18 @@ beforeAll(async () => {
     await run(['/usr/bin/mkdir', '--parents', `${labDir}/${path.includes('/') ? (path.split('/')[0] ?? '') : ''}`]);
     await run(['/usr/bin/tee', `${labDir}/${path}`], text);
   }
-  for (const name of ['good', 'direct', 'bad', 'listless', 'calls', 'calls-elsewhere', 'calls-bare', 'calls-careless'])
+  const named = [
+    'good',
+    'direct',
+    'bad',
+    'hiding',
+    'listless',
+    'calls',
+    'calls-elsewhere',
+    'calls-bare',
+    'calls-careless',
+  ];
+  for (const name of named)
     await run(['/usr/bin/docker', 'build', '-q', '-t', name, '-f', `${labDir}/${name}.Dockerfile`, labDir]);
 });
 afterAll(async () => {
@@ -173,6 +193,10 @@ describe('what is in an image', () => {
     ['labels', { image: 'bad', labels: { 'org.opencontainers.image.source': '*' } }, /is not there/],
     ['exposed-ports', { image: 'bad', ports: [] }, /22\/tcp/],
     ['quiz-answer', { question: 'size', accept: ['13'] }, /"12"/],
+    ['package-count', { image: 'hiding', max: 20 }, /Of these \d\d are in a list that a later layer deletes/],
+    ['package-count', { image: 'listless', max: 20 }, /no list of packages/],
+    ['static-binary', { image: 'hiding' }, /\/usr\/bin\/env is linked dynamically: .*, glibc's/],
+    ['file-content', { image: 'hiding', path: '/app/config.txt', contains: ['mode'] }, /is a folder in the image/],
   ])('%s fails: %o', async (kind, parameters, actual) => {
     const verdict = await judge(kind, parameters);
     expect(verdict).toMatchObject({ status: 'fail', actual: expect.stringMatching(actual) as string });
@@ -291,6 +315,7 @@ describe('how an image is built', () => {
       { ...well, min: 3, named: ['build', 'lint'], copies: [{ from: 'build', path: 'out' }], finalFrom: ['scratch'] },
       /3 stages/,
     ],
+    ['stages', { dockerfile: 'Dockerfile.variable', finalFrom: ['scratch'] }, /1 stage/],
     ['stage-fails', { ...well, ...broken }, /RUN sh \/lint\/lint\.sh .*fails/],
     [
       'cache',
@@ -319,6 +344,11 @@ describe('how an image is built', () => {
     const verdict = await judge(kind, parameters);
     expect(verdict).toMatchObject({ status: 'fail', actual: expect.stringMatching(actual) as string });
     expect(verdict.hint).not.toBe('');
+  });
+
+  it('does not judge the beginning of a Dockerfile that is too long', async () => {
+    const long = { dockerfile: 'Dockerfile.long', max: 1 };
+    await expect(judge('stages', long)).rejects.toThrow('Dockerfile.long is longer than 256 KiB.');
   });
 
   it("leaves the learner's files as they were", async () => {
