@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
 import { BallastError } from './protocol/index.ts';
 
 const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
@@ -44,4 +45,10 @@ export function readExtraCa(file: string | undefined): ExtraCa {
   } catch (error) {
     throw wrong((error as Error).message, error);
   }
+}
+
+/** All that this machine trusts, in PEM, and further authorities. */
+export function trustedAuthorities(further: readonly X509Certificate[]): readonly string[] {
+  const own = (['bundled', 'system', 'extra'] as const).flatMap((source) => getCACertificates(source));
+  return [...new Set([...own, ...further.map((one) => one.toString())])];
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { bootstrapImage } from './bootstrap-image.ts';
 import { bootstrapRef, contextFiles, type CatalogueEntry } from './catalogue.ts';
 import type { Seeder } from './seeder.ts';
@@ -7,10 +7,16 @@ import type { Seeder } from './seeder.ts';
 export const originLabel = 'ballast.origin';
 const docker = '/usr/bin/docker';
 const versionDir = '/tmp/ballast-version';
+/** In the seeder's memory. */
+const rustupServerFile = '/dev/shm/rustup-server';
 
 export interface EquivalentOptions {
   /** PEM text of further authorities for the trust stores, or empty. */
   readonly extraCa: string;
+  /** PEM text of all authorities to trust while something is fetched over TLS; it comes into no image. */
+  readonly authorities: string;
+  /** The operator's mirror of Rust's toolchains, as rustup spells it; empty for rustup's own default. */
+  readonly rustupServer: string;
   /** As Docker spells it. */
   readonly architecture: string;
   /** Path of the tar of the bootstrap root file system; asked for only when it is needed. */
@@ -59,16 +65,28 @@ export async function buildEquivalent(
     return;
   }
   const files = [...(await contextFiles(equivalent.folder))].map(([name, content]) => ({ name, content, mode: 0o644 }));
+  // The second is no part of common/: where it changes, layers that others share stay.
+  const texts = Object.entries({ 'common/extra-ca.crt': options.extraCa, 'authorities.crt': options.authorities });
   const context = (): Readable =>
-    options.pack([...files, { name: 'common/extra-ca.crt', content: Buffer.from(options.extraCa), mode: 0o644 }]);
+    options.pack([...files, ...texts.map(([name, text]) => ({ name, content: Buffer.from(text), mode: 0o644 }))]);
   const date = await sourceDate(seeder);
+  const secrets: string[] = [];
+  if (options.rustupServer !== '') {
+    // It may hold a password, which is to be in no argument and no volume.
+    const write = ['/bin/sh', '-c', 'umask 077 && cat > "$1"', 'sh', rustupServerFile];
+    await seeder.run(write, { stdin: Readable.from([Buffer.from(options.rustupServer)]) });
+    secrets.push(`--secret=id=rustup-server,src=${rustupServerFile}`);
+  }
   const build = async (...args: readonly string[]): Promise<void> => {
-    await seeder.run([docker, 'build', '--progress=plain', `--build-arg=SOURCE_DATE_EPOCH=${date}`, ...args, '-'], {
-      stdin: context(),
-      onLine: (line) => {
-        onStep(line, buildStep(line));
+    await seeder.run(
+      [docker, 'build', '--progress=plain', `--build-arg=SOURCE_DATE_EPOCH=${date}`, ...secrets, ...args, '-'],
+      {
+        stdin: context(),
+        onLine: (line) => {
+          onStep(line, buildStep(line));
+        },
       },
-    });
+    );
   };
   const versioned: string[] = [];
   if (equivalent.versioned) {

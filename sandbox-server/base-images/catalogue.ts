@@ -84,9 +84,9 @@ export const catalogue: readonly CatalogueEntry[] = [
   ...distroless('nodejs20', { tracks: ['node'], folder: 'distroless-node', on: onCc, diskMegabytes: 160 }),
 
   entry('rust:1.85-slim', {
-    ...{ tracks: ['rust'], folder: 'rust', target: 'rust-slim', versioned: true, diskMegabytes: 900 },
+    ...{ tracks: ['rust'], folder: 'rust', target: 'rust-slim', diskMegabytes: 1000 },
   }),
-  entry('rust:1.85', { tracks: ['rust'], folder: 'rust', target: 'rust', versioned: true, diskMegabytes: 1000 }),
+  entry('rust:1.85', { tracks: ['rust'], folder: 'rust', target: 'rust', diskMegabytes: 1100 }),
 
   entry('eclipse-temurin:21-jre', {
     ...{ tracks: ['java'], folder: 'java', target: 'temurin-jre', versioned: true, diskMegabytes: 400 },

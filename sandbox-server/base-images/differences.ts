@@ -9,7 +9,7 @@ const differences: Readonly<Record<string, string>> = {
   'node:':
     "Debian's Node.js and npm (npm 9, the official image has 10), linked from /usr/local; shared libraries instead of bundled ones. No yarn. The full image lacks the database clients and image libraries.",
   'rust:':
-    "Debian's rustc and cargo. No rustup, so no further targets: Debian has no standard library for musl. For an image from scratch link glibc statically (`-C target-feature=+crt-static`).",
+    "Debian's rustup with the toolchain that the official image has, from the same place. On Debian 13, the official one on 12.",
   'eclipse-temurin:':
     "Debian's OpenJDK 21 without graphics, on Debian instead of Ubuntu; with jmods in the development kit, so jlink works, but without the binutils that its `--strip-debug` wants: say `--strip-java-debug-attributes`.",
   'maven:': "Debian's Maven 3.9 on the development kit above; on Debian instead of Ubuntu.",

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { getCACertificates } from 'node:tls';
+import { trustedAuthorities } from '../extra-ca.ts';
 import { AddressGuard, type Reach } from './address-guard.ts';
 
 const socketsPerHost = 32;
@@ -32,8 +32,7 @@ export function createUpstream(
   extraCa: readonly X509Certificate[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Upstream {
-  const sources = (['bundled', 'system', 'extra'] as const).flatMap((source) => getCACertificates(source));
-  const ca = [...new Set([...sources, ...extraCa.map((one) => one.toString())])];
+  const ca = [...trustedAuthorities(extraCa)];
   const common = { keepAlive: true, maxSockets: socketsPerHost, proxyEnv: { ...environment } };
   const agents = { http: new HttpAgent(common), https: new HttpsAgent({ ...common, ca }) };
   const guard = new AddressGuard();

@@ -9,7 +9,7 @@ import { obtainImages } from '../base-images/obtain.ts';
 import { Seeder } from '../base-images/seeder.ts';
 import type { Config } from '../config.ts';
 import type { Engine, Progress, SandboxRecord, SandboxSpec } from '../engines/engine.ts';
-import { readExtraCa } from '../extra-ca.ts';
+import { readExtraCa, trustedAuthorities } from '../extra-ca.ts';
 import { BallastError, type ErrorCode } from '../protocol/index.ts';
 import { startSandbox } from '../sessions/start-sandbox.ts';
 import { bootstrapRootfs } from './bootstrap-rootfs.ts';
@@ -302,6 +302,8 @@ class StorePreparation {
         registries: config.registries,
         policy: config.images,
         extraCa: this.#extraCa,
+        authorities: trustedAuthorities(readExtraCa(config.extraCa).certificates).join('\n'),
+        rustupServer: process.env['RUSTUP_DIST_SERVER'] ?? '',
         pack: packFiles,
         progress,
         bootstrapRootfs: async () =>

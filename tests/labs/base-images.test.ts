@@ -132,6 +132,8 @@ describe('tools of the language images', () => {
     ],
     ['golang:1.24', ['sh', '-c', 'git --version && gcc --version && make --version'], /^git version/],
     ['rust:1.85-slim', ['cargo', '--version'], /^cargo 1\.85/],
+    ['rust:1.85-slim', ['rustup', 'show', 'active-toolchain'], /^1\.85\.\d+-\w+-unknown-linux-gnu \(default\)$/],
+    ['rust:1.85', ['sh', '-c', 'rustup target list --installed && rustc --version'], /-linux-gnu\nrustc 1\.85/],
     ['eclipse-temurin:21-jre', ['sh', '-c', 'java -version 2>&1; echo $JAVA_HOME'], /"21\..*\/opt\/java\/openjdk$/ms],
     ['maven:3-eclipse-temurin-21', ['mvn', '--version'], /Apache Maven 3\..*Java version: 21/ms],
     ['debian:trixie', ['sh', '-c', 'ls /usr/share/man/man1 | head -1'], /\.gz$/m],

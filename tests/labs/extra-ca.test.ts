@@ -101,6 +101,11 @@ const clients: readonly (readonly [name: string, ref: string, argv: readonly str
       '{{url}}',
     ],
   ],
+  [
+    'rustup',
+    'rust:1.85-slim',
+    ['sh', '-c', 'RUSTUP_DIST_SERVER="$0" rustup toolchain install --profile minimal 1.0.0', '{{url}}'],
+  ],
   ['java', 'eclipse-temurin:21-jdk', ['java', '/work/Fetch.java', '{{url}}']],
   ['java-distroless', distroless('java21'), ['/work/fetch.jar', '{{url}}']],
   ['python-distroless', distroless('python3'), ['-c', fetchPython, '{{url}}']],
