@@ -18,6 +18,11 @@ describe('what package clients print of their registries', () => {
       ['https://index.test/config.json'],
     ],
     [
+      'rustup',
+      "error: could not download file from 'https://mirror.test/rust/dist/channel-rust-stable.toml.sha256' to '/x'\n",
+      ['https://mirror.test/rust'],
+    ],
+    [
       'maven',
       '[INFO] Downloading from central: https://maven.test/maven2/org/apache/maven/x.xml\n',
       ['https://maven.test/maven2'],
@@ -28,7 +33,7 @@ describe('what package clients print of their registries', () => {
     expect(registriesSaid(client, text)).toEqual(urls);
   });
 
-  it.each(['go', 'pip', 'npm', 'cargo', 'maven', 'apt'] as const)(
+  it.each(['go', 'pip', 'npm', 'cargo', 'rustup', 'maven', 'apt'] as const)(
     '%s that is not there, or says something else',
     (client) => {
       expect(registriesSaid(client, null)).toEqual([]);

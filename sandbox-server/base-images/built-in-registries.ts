@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Seeder } from './seeder.ts';
 
 /** Package clients, by the names of their programs. */
-export const packageClients = ['go', 'pip', 'npm', 'cargo', 'maven', 'apt'] as const;
+export const packageClients = ['go', 'pip', 'npm', 'cargo', 'rustup', 'maven', 'apt'] as const;
 export type PackageClient = (typeof packageClients)[number];
 
 /** A registry that a client in a base image uses where nobody has configured another. */
@@ -27,6 +27,8 @@ const readers: Readonly<Record<PackageClient, (said: string) => readonly string[
   npm: (said) => said.split('\n').filter(isUrl).slice(0, 1),
   // Cargo prints no setting of its index, but where it looked for one in vain.
   cargo: (said) => first(/failed to download from `(https?:[^`]+)`/.exec(said)),
+  // So does rustup, of a list of toolchains; the variable for a mirror says what is before "/dist".
+  rustup: (said) => first(/could not download file from '(https?:[^']+?)\/dist\/channel-/.exec(said)),
   // Likewise Maven, whose built-in repository stands in its super POM.
   maven: (said) => first(/Downloading from [^:]*: (https?:\S+?)\/org\/apache\/maven\//.exec(said)),
   // "apt-get indextargets --format '$(REPO_URI)|$(COMPONENT)'"
@@ -50,6 +52,11 @@ const questions: readonly { readonly client: PackageClient; readonly ref: string
     script:
       'cargo init --quiet --vcs none --name question /tmp/question && cd /tmp/question && ' +
       `echo 'anything = "*"' >> Cargo.toml && CARGO_NET_RETRY=0 cargo fetch`,
+  },
+  {
+    client: 'rustup',
+    ref: 'rust:1.85-slim',
+    script: 'RUSTUP_HOME=/tmp/question rustup toolchain install --profile minimal stable',
   },
   { client: 'maven', ref: 'maven:3-eclipse-temurin-21', script: 'mvn -B question:ask' },
   {

@@ -9,6 +9,8 @@ const lasting: readonly RegExp[] = [
   /\.whl(\.metadata)?$/,
   /\/-\/[^/]+-\d[^/]*\.tgz$/,
   /(\.crate|\/crates\/[^/]+\/[^/]+\/download)$/,
+  // rustup: what a toolchain is made of, by the day of its release.
+  /\/dist\/\d{4}-\d{2}-\d{2}\/[^/]+\.tar\.(gz|xz|zst)$/,
   // Maven releases; snapshots are replaced.
   /^(?!.*-SNAPSHOT).*\/\d[^/]*\/[^/]+\.(jar|pom|module)(\.sha1|\.md5|\.sha256|\.sha512)?$/,
   // Debian packages, and lists of them by their digest.

@@ -24,6 +24,20 @@ it("knows the mirror of this machine's cargo, and for what it stands in", { time
   expect(alias?.from).not.toContain('mirror.test');
 });
 
+it("knows the mirror of this machine's rustup, and tells builds of it", { timeout: 120_000 }, async (context) => {
+  const { registries: usual, environment } = await askPackageClients({ ...process.env, RUSTUP_DIST_SERVER: undefined });
+  if (!usual.some(({ from }) => from === 'rustup')) context.skip('this machine has no rustup');
+  expect(environment).not.toHaveProperty('RUSTUP_DIST_SERVER');
+  const mirror = 'https://me:secret@mirror.test:8443/rust';
+  const told = await askPackageClients({ ...process.env, RUSTUP_DIST_SERVER: mirror, NO_PROXY: '*' });
+  expect(told.registries.find(({ from }) => from === 'rustup')).toMatchObject({
+    host: 'mirror.test',
+    port: 8443,
+    authorization: `Basic ${Buffer.from('me:secret').toString('base64')}`,
+  });
+  expect(told.environment).toMatchObject({ RUSTUP_DIST_SERVER: 'https://mirror.test:8443/rust' });
+});
+
 it('takes the registries of base images for the clients that a machine has not, and apt in any case', () => {
   const builtIn = [
     { client: 'go', url: 'https://go.test' },

@@ -9,6 +9,7 @@ import type { ClientSettings } from './gateway.ts';
 const answerMs = 30_000;
 /** Nothing listens there: a client that is asked to fetch something says where it would have gone. */
 const nowhere = { host: '127.0.0.1', port: 1 } as const;
+const nowhereUrl = `http://${nowhere.host}:${String(nowhere.port)}`;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -106,7 +107,7 @@ async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { 
   const read = async (env: Environment): Promise<string | undefined> => {
     const said = await ask('cargo', ['fetch', '--manifest-path', join(project, 'Cargo.toml')], {
       ...env,
-      CARGO_HTTP_PROXY: `http://${nowhere.host}:${String(nowhere.port)}`,
+      CARGO_HTTP_PROXY: nowhereUrl,
       CARGO_NET_RETRY: '0',
     });
     return registriesSaid('cargo', said)[0];
@@ -120,6 +121,25 @@ async function askCargo({ ask, folder, environment }: Asking): Promise<Said & { 
   const differs = usual !== undefined && usual !== used && usual.endsWith(first) && used.endsWith(first);
   const index = (address: string): string => address.slice(0, -first.length);
   return { urls: [used], aliases: differs ? [{ from: index(usual), to: bare(index(used)) }] : [] };
+}
+
+/** Of a home of its own, which has no toolchain yet. */
+async function askRustup({ ask, folder, environment }: Asking): Promise<Said> {
+  // Whatever the machine's own proxy would be, and for which hosts: this asks none.
+  const offline: Environment = {
+    ...Object.fromEntries(Object.entries(environment).filter(([name]) => !/_proxy$/i.test(name))),
+    ...Object.fromEntries(['http_proxy', 'https_proxy'].map((name) => [name, nowhereUrl])),
+    RUSTUP_HOME: join(folder, 'rustup-home'),
+    RUSTUP_MAX_RETRIES: '0',
+  };
+  const read = async (env: Environment): Promise<string | undefined> => {
+    const said = await ask('rustup', ['toolchain', 'install', '--profile', 'minimal', 'stable'], env);
+    return registriesSaid('rustup', said)[0];
+  };
+  const used = await read(offline);
+  if (used === undefined) return { urls: [] };
+  const usual = await read({ ...offline, RUSTUP_DIST_SERVER: undefined });
+  return { urls: [used], environment: used === usual ? {} : { RUSTUP_DIST_SERVER: bare(used) } };
 }
 
 async function askMaven(asking: Asking): Promise<Said & { readonly mirror: string | null }> {
@@ -183,8 +203,8 @@ function distinct(registries: readonly AllowedRegistry[]): readonly AllowedRegis
 }
 
 /**
- * Asks this machine's package clients (go, pip, npm, cargo, Maven, apt) which registries they use, as configured or by
- * their own default. A client that is not there says nothing.
+ * Asks this machine's package clients (go, pip, npm, cargo, rustup, Maven, apt) which registries they use, as configured
+ * or by their own default. A client that is not there says nothing.
  */
 export async function askPackageClients(environment: Environment = process.env): Promise<ClientSettings> {
   const folder = await mkdtemp(join(tmpdir(), 'ballast-clients-'));
@@ -197,11 +217,12 @@ export async function askPackageClients(environment: Environment = process.env):
     });
   const asking: Asking = { ask, folder, environment };
   try {
-    const [go, pip, npm, cargo, maven, apt] = await Promise.all([
+    const [go, pip, npm, cargo, rustup, maven, apt] = await Promise.all([
       askGo(asking),
       askPip(asking),
       askNpm(asking),
       askCargo(asking),
+      askRustup(asking),
       askMaven(asking),
       askApt(asking),
     ]);
@@ -213,11 +234,12 @@ export async function askPackageClients(environment: Environment = process.env):
         ...named('pip', pip),
         ...named('npm', npm),
         ...named('cargo', cargo),
+        ...named('rustup', rustup),
         ...named('maven', maven),
         ...named('apt', apt),
       ]),
       aliases: cargo.aliases,
-      environment: { ...go.environment, ...pip.environment, ...npm.environment },
+      environment: { ...go.environment, ...pip.environment, ...npm.environment, ...rustup.environment },
       mavenMirror: maven.mirror,
       oldReleases: apt.oldReleases,
     };

@@ -32,8 +32,8 @@ export const aptBuild: PackageBuild = {
 const install = (packages: string, before = ''): string =>
   `FROM debian:trixie-slim\nRUN ${before}apt-get update && apt-get install -y --no-install-recommends ${packages}\nWORKDIR /src\nCOPY . .\n`;
 
-/** The other clients, each from Debian's package of it: that comes through the gateway too. */
-export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'maven', PackageBuild>> = {
+/** The other clients, most from Debian's package of it: that comes through the gateway too. */
+export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'rustup' | 'maven', PackageBuild>> = {
   pip: {
     images: ['debian:trixie-slim'],
     prints: 'xn--bcher-kva',
@@ -59,6 +59,16 @@ export const clientBuilds: Readonly<Record<'pip' | 'npm' | 'cargo' | 'maven', Pa
       Dockerfile: `${install('cargo gcc libc6-dev ca-certificates')}RUN cargo fetch\nRUN cargo run --offline\n`,
       'Cargo.toml': '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nitoa = "1"\n',
       'src/main.rs': 'fn main() {\n    println!("number {}", itoa::Buffer::new().format(128));\n}\n',
+    },
+  },
+  rustup: {
+    images: ['rust:1.85-slim'],
+    prints: 'statically linked',
+    files: {
+      Dockerfile:
+        'FROM rust:1.85-slim\nRUN rustup target add "$(uname -m)-unknown-linux-musl"\nWORKDIR /src\nCOPY main.rs .\n' +
+        'RUN rustc --target "$(uname -m)-unknown-linux-musl" main.rs && ./main && ldd ./main\n',
+      'main.rs': 'fn main() {\n    println!("built for {}", std::env::consts::ARCH);\n}\n',
     },
   },
   maven: {

@@ -11,7 +11,8 @@ let opened: Awaited<ReturnType<typeof openPackagesServer>>;
 let seat: PackagesSeat;
 
 beforeAll(async () => {
-  opened = await openPackagesServer(await prepareBase(home));
+  const images = Object.values(clientBuilds).flatMap((build) => build.images);
+  opened = await openPackagesServer(await prepareBase(home, images));
   seat = await opened.seat();
 });
 
