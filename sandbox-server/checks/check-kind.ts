@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { SandboxShell } from './sandbox-shell.ts';
 import type { ImageReader } from '../images/image-reader.ts';
+import type { OwedProof } from './source-proof.ts';
 
 /** What a check has to work with; it never sees the engine driver or the session. */
 export interface CheckContext {
@@ -17,6 +18,11 @@ export interface CheckContext {
    * names all of that in its key. Only live sessions have it.
    */
   readonly remembered?: Map<string, Verdict>;
+  /**
+   * Images that gave no answer when they were to prove that they were compiled, by name: the first check that they do
+   * answer asks for the proof. Of one run.
+   */
+  readonly owedProofs?: Map<string, OwedProof>;
   /** The Dockerfile of each image that the lab has built, relative to `labDir`. */
   readonly dockerfiles?: ReadonlyMap<string, string>;
   /** Aborts when the check's time is up or the caller has gone. */

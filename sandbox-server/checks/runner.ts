@@ -49,7 +49,7 @@ export async function runChecks(
   options.onStart?.(checks.map((check) => check.id));
   const [engine, results] = await Promise.all([
     engineVersion(context, options.signal),
-    judgeAll(checks, { dockerfiles: dockerfilesOf(lab.checks), ...context }, options),
+    judgeAll(checks, { owedProofs: new Map(), dockerfiles: dockerfilesOf(lab.checks), ...context }, options),
   ]);
   const judged = checks.flatMap(({ id }) => results.get(id) ?? []);
   return {

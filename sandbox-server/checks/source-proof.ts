@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { duration } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { CheckContext } from './check-kind.ts';
-import { dockerBuild } from './docker-build.ts';
-import { dockerCli } from './docker-cli.ts';
 import { readLabFile } from './dockerfile.ts';
+import { lookInFairTime } from './fair-share.ts';
+import { ask } from './http-probe.ts';
+import type { Answer } from './http-probe.ts';
 import { relativePath } from './parameters.ts';
 import { withProbeContainer } from './probe-container.ts';
 import type { ProbeContainer } from './probe-container.ts';
@@ -28,102 +29,94 @@ export const sourceProofSchema = z.strictObject({
     .startsWith('/')
     .default('/')
     .describe('What is asked for; the word may be in a header or in the body.'),
+  readyWithin: duration
+    .prefault('10s')
+    .describe('Time from the start to the first answer; as long as the checks of its answers allow.'),
 });
 export type SourceProof = z.output<typeof sourceProofSchema>;
 
-interface Built {
-  readonly image: string;
-  /** The build context, relative to the lab folder. */
-  readonly folder: string;
-  readonly dockerfile: string;
-  readonly timeoutMs: number;
+/** What an image must still answer, having been silent. */
+export interface OwedProof {
+  readonly proof: SourceProof;
+  /** Drawn for this build alone. */
+  readonly word: string;
 }
 
-/** Longest wait for the first answer. */
-const readyMs = 6000;
 const pollMs = 200;
 
 /**
- * Change a source file in a copy, build the copy, and see the service change with it. The word it must answer is drawn
- * anew each time and put together as the service runs.
- * @returns what is wrong, or undefined. A service that answers neither before nor after the change proves nothing; that
- * it does not answer is another check's to say.
+ * Have a copy of the build context in which the source file holds code that answers with a word drawn anew: what is
+ * built from it is what is judged, so that a build that tells the two apart gains nothing. The files themselves stay
+ * as they were handed in.
+ * @param use gets the folder of the copy and the word
+ * @throws BallastError lab_invalid when the file does not hold the text that is to be replaced
  */
-export async function judgeSources(
-  proof: SourceProof,
-  built: Built,
-  context: CheckContext,
-): Promise<{ readonly actual: string; readonly hint: string } | undefined> {
-  const { file } = proof;
-  const [first, second] = [randomBytes(4).toString('hex'), randomBytes(4).toString('hex')];
-  const tag = `ballast-check-${randomBytes(6).toString('hex')}`;
-  const hint = `Let the Dockerfile compile the service from the files of the lab, ${file} among them.`;
-  try {
-    const outcome = await withTemporaryCopy(context, posix.join(context.labDir, built.folder), async (copy) => {
-      await copy.write(file, await marked(proof, built.folder, first, second, context));
-      return dockerBuild(context.shell, { context: copy.dir, tag, signal: context.signal, ...pick(built) });
-    });
-    if (outcome.status !== 'built') {
-      return { actual: `It builds, but no longer once ${file} has had a harmless change.`, hint };
-    }
-    const answer = await askImage(tag, proof, context);
-    if (answer?.includes(`${first}-${second}`) === true) return undefined;
-    if (answer === undefined && (await askImage(built.image, proof, context)) === undefined) return undefined;
-    const actual = `What the image runs is not compiled from your files: ${file} was changed in a copy, and the service of the image built from it did not change.`;
-    return { actual, hint };
-  } finally {
-    // Not under the check's signal: the image goes even when the check's time is up.
-    await context.shell.run([dockerCli, 'image', 'rm', '--force', '--', tag], { timeoutMs: 20_000 });
-  }
-}
-
-const pick = ({ dockerfile, timeoutMs }: Built): Pick<Built, 'dockerfile' | 'timeoutMs'> => ({ dockerfile, timeoutMs });
-
-async function marked(
+export async function withMarkedCopy<Result>(
   { file, replace, by }: SourceProof,
   folder: string,
-  first: string,
-  second: string,
   context: CheckContext,
-): Promise<string> {
+  use: (dir: string, word: string) => Promise<Result>,
+): Promise<Result> {
+  const [first, second] = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
   const text = await readLabFile(context, posix.join(folder, file));
   if (text?.includes(replace) !== true) {
     throw new BallastError('lab_invalid', { message: `${file} does not hold the text that the lab replaces in it.` });
   }
-  return text.replace(replace, () => by.replaceAll('{{first}}', first).replaceAll('{{second}}', second));
+  const marked = text.replace(replace, () => by.replaceAll('{{first}}', first).replaceAll('{{second}}', second));
+  return withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
+    await copy.write(file, marked);
+    return use(copy.dir, `${first}-${second}`);
+  });
 }
 
-/** Headers and body of the answer of a container of the image; undefined when it gives none. */
-function askImage(image: string, { port, path }: SourceProof, context: CheckContext): Promise<string | undefined> {
-  return withProbeContainer(context, { image, port }, async (start) => {
+/**
+ * Ask a container of the image built from a marked copy for its word. One that gives no answer owes the proof: whichever
+ * check gets the first answer of that image asks for it, see `judgeOwedProof`.
+ * @returns what is wrong, "owed" or "proven"
+ */
+export async function judgeMarked(
+  image: string,
+  owed: OwedProof,
+  context: CheckContext,
+): Promise<'proven' | 'owed' | { readonly actual: string; readonly hint: string }> {
+  const { port, path, readyWithin } = owed.proof;
+  const answer = await withProbeContainer(context, { image, port }, async (start) => {
     if (!start.started) return undefined;
-    const until = performance.now() + readyMs;
-    for (;;) {
-      const answer = await ask(start.container, path, context);
-      if (answer !== undefined) return answer;
-      if ((await start.container.state()).status === 'exited' || performance.now() >= until) return undefined;
-      await delay(pollMs, undefined, { signal: context.signal });
-    }
+    const { container } = start;
+    const found = await lookInFairTime(context, { limitMs: readyWithin, pollMs }, async () => {
+      const heard = await ask(container.port, path, context);
+      return heard ?? ((await container.state()).status === 'exited' ? 'ended' : undefined);
+    });
+    return found === 'ended' ? undefined : found;
   });
+  if (answer === undefined) {
+    if (context.owedProofs === undefined) return notCompiled(owed.proof);
+    context.owedProofs.set(image, owed);
+    return 'owed';
+  }
+  return holds(answer, owed.word) ? 'proven' : notCompiled(owed.proof);
 }
 
-async function ask(container: ProbeContainer, path: string, context: CheckContext): Promise<string | undefined> {
-  const url = `http://127.0.0.1:${String(container.port)}${path}`;
-  const options = [
-    '--disable',
-    '--silent',
-    '--include',
-    '--globoff',
-    '--path-as-is',
-    '--noproxy',
-    '*',
-    '--max-time',
-    '5',
-  ];
-  const result = await context.shell.run(['/usr/bin/curl', ...options, '--', url], {
-    timeoutMs: 10_000,
-    maxOutputBytes: 64 * 1024,
-    signal: context.signal,
-  });
-  return result.exitCode === 0 ? result.stdout : undefined;
+/**
+ * What is wrong with an image that was silent when it was to prove where it comes from, and now gives answers.
+ * @param container a container of it that answers on the port that it serves
+ */
+export async function judgeOwedProof(
+  image: string,
+  container: Pick<ProbeContainer, 'port'>,
+  context: CheckContext,
+): Promise<{ readonly actual: string; readonly hint: string } | undefined> {
+  const owed = context.owedProofs?.get(image);
+  if (owed === undefined) return undefined;
+  const answer = await ask(container.port, owed.proof.path, context);
+  // It stays owed: an answer once held back can be held back again.
+  return answer !== undefined && holds(answer, owed.word) ? undefined : notCompiled(owed.proof);
 }
+
+const holds = ({ headers, body }: Answer, word: string): boolean =>
+  body.includes(word) || [...headers.values()].some((value) => value.includes(word));
+
+const notCompiled = ({ file }: SourceProof): { actual: string; hint: string } => ({
+  actual: `What the image runs is not compiled from your files: it was built from a copy in which ${file} answers with a word of its own, and the service does not answer with it.`,
+  hint: `Let the Dockerfile compile the service from the files of the lab, ${file} among them.`,
+});

@@ -5,9 +5,11 @@ import { buildHint, timeoutHint } from '../build-hints.ts';
 import { describeFailure, describeTimeout } from '../build-log.ts';
 import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
+import type { BuildOutcome } from '../docker-build.ts';
 import { dockerCli } from '../docker-cli.ts';
 import { contextParameter, dockerfileParameter, imageParameter } from '../parameters.ts';
-import { judgeSources, sourceProofSchema } from '../source-proof.ts';
+import { judgeMarked, sourceProofSchema, withMarkedCopy } from '../source-proof.ts';
+import type { SourceProof } from '../source-proof.ts';
 
 const schema = z.strictObject({
   image: imageParameter,
@@ -29,7 +31,7 @@ export const imageBuilt: CheckKind<Parameters> = {
   name: 'image-built',
   summary: 'The image can be built and, in a live session, has been since the Dockerfile last changed.',
   docs: {
-    looksAt: `Live: whether the engine has an image of that name, and whether the Dockerfile is newer than the name's last build. In the clean room: builds the image from the submitted files; with \`compiledFrom\` it builds a second time with code put into one source file, and asks the service whether that code runs: a binary that was shipped ready-made does not pass.`,
+    looksAt: `Live: whether the engine has an image of that name, and whether the Dockerfile is newer than the name's last build. In the clean room: builds the image from the submitted files. With \`compiledFrom\` it builds from a copy in which one source file answers with a word drawn for this run, and asks the service for that word: the image that all further checks judge is then one that was compiled. A service that gives no answer is asked again by the first check that gets one.`,
     example: `image: greeter
 context: .`,
     fails:
@@ -45,19 +47,34 @@ context: .`,
 async function buildImage(parameters: Parameters, context: CheckContext): Promise<Verdict> {
   const { image, context: folder, dockerfile, compiledFrom } = parameters;
   const expected = `"docker build" makes the image ${image}.`;
-  const outcome = await dockerBuild(context.shell, {
-    context: posix.join(context.labDir, folder),
-    dockerfile,
-    tag: image,
-    timeoutMs: buildTimeoutMs,
-    signal: context.signal,
-  });
-  if (outcome.status === 'built') {
-    const built = { image, folder, dockerfile, timeoutMs: buildTimeoutMs };
-    const wrong = compiledFrom === undefined ? undefined : await judgeSources(compiledFrom, built, context);
-    if (wrong !== undefined) return { status: 'fail', expected, ...wrong };
-    return { status: 'pass', expected, actual: 'It was built from your files.' };
+  const build = (dir: string): Promise<BuildOutcome> =>
+    dockerBuild(context.shell, {
+      context: dir,
+      dockerfile,
+      tag: image,
+      timeoutMs: buildTimeoutMs,
+      signal: context.signal,
+    });
+  const asHandedIn = (): Promise<BuildOutcome> => build(posix.join(context.labDir, folder));
+  if (compiledFrom === undefined) return judgeBuild(await asHandedIn(), expected);
+
+  const { outcome, word } = await withMarkedCopy(compiledFrom, folder, context, async (dir, word) => ({
+    outcome: await build(dir),
+    word,
+  }));
+  if (outcome.status === 'timed-out') return judgeBuild(outcome, expected);
+  if (outcome.status === 'failed') return judgeFailedCopy(await asHandedIn(), compiledFrom, expected);
+  const judged = await judgeMarked(image, { proof: compiledFrom, word }, context);
+  if (judged === 'proven') return { status: 'pass', expected, actual: 'It was compiled from your files.' };
+  if (judged === 'owed') {
+    const actual = `It was built from your files. Its service gave no answer on port ${String(compiledFrom.port)}, so what it runs is asked for once it does.`;
+    return { status: 'pass', expected, actual };
   }
+  return { status: 'fail', expected, ...judged };
+}
+
+function judgeBuild(outcome: BuildOutcome, expected: string): Verdict {
+  if (outcome.status === 'built') return { status: 'pass', expected, actual: 'It was built from your files.' };
   if (outcome.status === 'timed-out') {
     return {
       status: 'fail',
@@ -69,9 +86,20 @@ async function buildImage(parameters: Parameters, context: CheckContext): Promis
   return { status: 'fail', expected, actual: describeFailure(outcome.failure), hint: buildHint(outcome.failure) };
 }
 
+/** @param asHandedIn how the build of the files themselves went, after that of a copy with a word in it had failed */
+function judgeFailedCopy(asHandedIn: BuildOutcome, { file }: SourceProof, expected: string): Verdict {
+  if (asHandedIn.status !== 'built') return judgeBuild(asHandedIn, expected);
+  return {
+    status: 'fail',
+    expected,
+    actual: `It builds, but no longer once ${file} has had a harmless change.`,
+    hint: `Let the Dockerfile compile the service from the files of the lab, ${file} among them, whatever they hold.`,
+  };
+}
+
 async function findImage({ image, context: folder, dockerfile }: Parameters, context: CheckContext): Promise<Verdict> {
   const expected = `There is an image ${image}, built from the Dockerfile as it is now.`;
-  const command = `docker build -t ${image} ${folder}`;
+  const command = buildCommand(image, folder, dockerfile);
   const tagged = await tagTime(image, context);
   if (tagged === null) {
     return { status: 'fail', expected, actual: `There is no image ${image} yet.`, hint: `Build it: ${command}` };
@@ -86,6 +114,12 @@ async function findImage({ image, context: folder, dockerfile }: Parameters, con
     };
   }
   return { status: 'pass', expected, actual: `${image} is there.` };
+}
+
+/** How the learner builds the image, from the lab folder. */
+export function buildCommand(image: string, folder: string, dockerfile: string): string {
+  const file = dockerfile === 'Dockerfile' ? '' : ` -f ${posix.join(folder, dockerfile)}`;
+  return `docker build -t ${image}${file} ${folder}`;
 }
 
 /** File systems and engines round their clocks differently; a save and a build within this are taken as in order. */

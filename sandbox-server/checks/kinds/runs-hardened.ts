@@ -33,7 +33,7 @@ export const runsHardened: CheckKind<Parameters> = {
     example: `image: greeter
 port: 8080
 tmpfs: [/tmp]`,
-    fails: `Says which of these it did not bear, with the container's last lines. The hint names the path it wanted to write to where it says so.`,
+    fails: `Says which of these it did not bear, with the container's last lines, or with which status it answered. The hint names the path that those lines name.`,
   },
   schema,
   timeoutMs: 120_000,
@@ -47,10 +47,10 @@ tmpfs: [/tmp]`,
         const hint = startHint(start.error) ?? `Try it in the terminal: ${command}`;
         return { status: 'fail', expected, actual: `The container did not start: ${start.error}`, hint };
       }
-      const failing = await waitUntilReady(start.container, parameters, context);
-      if (failing === undefined) return { status: 'pass', expected, actual: 'It does.' };
-      const hint = hardeningHint(failing.actual) ?? failing.hint;
-      return { status: 'fail', expected, actual: failing.actual, hint: `${hint}\nTry it in the terminal: ${command}` };
+      const judged = await waitUntilReady(start.container, parameters, context);
+      if (judged.ready) return { status: 'pass', expected, actual: `It does, ${judged.after} after its start.` };
+      const hint = hardeningHint(judged.actual) ?? judged.hint;
+      return { status: 'fail', expected, actual: judged.actual, hint: `${hint}\nTry it in the terminal: ${command}` };
     });
   },
 };
@@ -72,11 +72,19 @@ export function hardenedOptions({
 
 /** What the last lines of a program that hardening stopped say about it. */
 export function hardeningHint(text: string): string | undefined {
-  if (/read-only file system|EROFS/i.test(text))
-    return 'It writes to a file of the image. Keep state out of the image: write to a volume, to a tmpfs, or to standard output.';
-  if (/permission denied|EACCES/i.test(text))
-    return 'It wants a file or a port that only a certain user may use. Make files readable for all (COPY --chmod), and listen on a port from 1024 up.';
+  const line = (pattern: RegExp): string | undefined => text.split('\n').find((each) => pattern.test(each));
+  const readOnly = line(/read-only file system|EROFS/i);
+  if (readOnly !== undefined)
+    return `It writes to ${pathIn(readOnly) ?? 'a file'} of the image. Keep state out of the image: write to a volume, to a tmpfs, or to standard output.`;
+  const denied = line(/permission denied|EACCES/i);
+  if (denied !== undefined)
+    return `It wants ${pathIn(denied) ?? 'a file or a port'}, which only a certain user may use. Make files readable for all (COPY --chmod), and listen on a port from 1024 up.`;
   if (/operation not permitted|EPERM|setgid|setuid|chown/i.test(text))
     return 'It wants a privilege of root, such as changing user or owner. Set USER and owners in the Dockerfile, not when it starts.';
   return undefined;
+}
+
+/** The absolute path that a line complains about: the last, since what stands before is often the program that speaks. */
+function pathIn(line: string): string | undefined {
+  return [...line.matchAll(/(?<![\w/:.-])\/[^\s'":,()]+/g)].at(-1)?.[0].replace(/\.$/, '');
 }

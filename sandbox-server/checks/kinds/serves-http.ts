@@ -6,7 +6,7 @@ import { ask } from '../http-probe.ts';
 import type { Answer } from '../http-probe.ts';
 import { withProbeContainer } from '../probe-container.ts';
 import type { ProbeContainer } from '../probe-container.ts';
-import { waitUntilReady } from '../readiness.ts';
+import { printed, waitUntilReady } from '../readiness.ts';
 import { startHint } from '../start-hints.ts';
 
 const request = z.strictObject({
@@ -43,7 +43,7 @@ requests:
   - path: /nowhere
     status: 404`,
     fails:
-      'Says what came back instead, or that the container ended, with its exit code and last lines. When nothing answers, the hint is made from the ports that the container listens on: another port, or 127.0.0.1 only.',
+      'Says what came back instead, with the last lines of the container, or that it ended, with its exit code; a kill for want of memory is told from any other by the counters of the kernel. When nothing answers, the hint is made from the ports that the container listens on: another port, or 127.0.0.1 only.',
   },
   schema,
   timeoutMs: 120_000,
@@ -70,12 +70,10 @@ async function judge(
   expected: string,
   context: CheckContext,
 ): Promise<Verdict> {
-  const failing = await waitUntilReady(
-    container,
-    { ...parameters, path: parameters.requests[0]?.path ?? '/' },
-    context,
-  );
-  if (failing !== undefined) return { status: 'fail', expected, ...failing };
+  // Any answer shows that it is up; whether it is the right one is judged below.
+  const readiness = { ...parameters, path: parameters.requests[0]?.path ?? '/', status: 'any' } as const;
+  const start = await waitUntilReady(container, readiness, context);
+  if (!start.ready) return { status: 'fail', expected, actual: start.actual, hint: start.hint };
   for (const wanted of parameters.requests) {
     const answer = await ask(container.port, wanted.path, context);
     const wrong = answer === undefined ? 'got no answer' : compare(wanted, answer);
@@ -83,11 +81,11 @@ async function judge(
     return {
       status: 'fail',
       expected,
-      actual: `GET ${wanted.path} ${wrong}.`,
+      actual: `GET ${wanted.path} ${wrong}.${printed(await container.log())}`,
       hint: `Ask it yourself: docker run --rm -d -p 8080:${String(parameters.port)} ${parameters.image}, then curl -i localhost:8080${wanted.path}`,
     };
   }
-  return { status: 'pass', expected, actual: 'It answered every request.' };
+  return { status: 'pass', expected, actual: `It answered every request, the first ${start.after} after its start.` };
 }
 
 /** What is wrong with an answer, to stand after "GET /path"; undefined when nothing is. */

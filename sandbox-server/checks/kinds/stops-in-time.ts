@@ -1,11 +1,22 @@
 import { z } from 'zod';
 import { duration } from '../../labs/quantities.ts';
 import { BallastError } from '../../protocol/index.ts';
-import type { CheckKind } from '../check-kind.ts';
+import type { ImageConfig } from '../../images/image-reader.ts';
+import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerCli } from '../docker-cli.ts';
+import { watchShare } from '../fair-share.ts';
 import { imageParameter } from '../parameters.ts';
 import { withProbeContainer } from '../probe-container.ts';
-import { oneOfPortAndLog, oneOfPortAndLogMessage, readyParameters, waitUntilReady } from '../readiness.ts';
+import type { ProbeContainer } from '../probe-container.ts';
+import {
+  describeEnd,
+  killedHint,
+  oneOfPortAndLog,
+  oneOfPortAndLogMessage,
+  readyParameters,
+  waitUntilReady,
+} from '../readiness.ts';
+import { readSandbox } from '../sandbox-reading.ts';
 import { startHint } from '../start-hints.ts';
 
 const schema = z
@@ -28,7 +39,7 @@ export const stopsInTime: CheckKind<Parameters> = {
 port: 8080
 within: 5s`,
     fails:
-      'Says that it was still running, or the exit code (143: it died of the signal; 137: it was killed). The hint tells the shell form of ENTRYPOINT from a program without a handler.',
+      'Says that it was still running, or the exit code (143: it died of the signal; 137: it was killed). The hint tells the shell form of ENTRYPOINT, a start script and npm from a program without a handler, by the configuration and by what process 1 is; a kill for want of memory is told from any other.',
   },
   schema,
   alone: true,
@@ -42,36 +53,82 @@ within: 5s`,
         const hint = startHint(start.error) ?? `Try it in the terminal: docker run --rm ${image}`;
         return { status: 'fail', expected, actual: `The container did not start: ${start.error}`, hint };
       }
-      const failing = await waitUntilReady(start.container, parameters, context);
-      if (failing !== undefined) return { status: 'fail', expected, ...failing };
-      const { name } = start.container;
+      const { container } = start;
+      const judged = await waitUntilReady(container, parameters, context);
+      if (!judged.ready) return { status: 'fail', expected, actual: judged.actual, hint: judged.hint };
+      const { name } = container;
+      const first = await firstProcess(container, context);
       const began = performance.now();
       const { signal } = context;
       const killed = await context.shell.run([dockerCli, 'kill', '--signal=TERM', '--', name], {
         timeoutMs: 20_000,
         signal,
       });
-      if (killed.exitCode !== 0) throw new BallastError('engine_failed', { message: killed.stderr.trim() });
-      const waited = await context.shell.run([dockerCli, 'wait', '--', name], { timeoutMs: within, signal });
-      const took = (performance.now() - began) / 1000;
-      if (waited.timedOut) {
-        const actual = `It was still running ${seconds} seconds after SIGTERM.`;
-        return { status: 'fail', expected, actual, hint: termHint };
+      if (killed.exitCode !== 0) {
+        const state = await container.state();
+        if (state.status !== 'exited') throw new BallastError('engine_failed', { message: killed.stderr.trim() });
+        const { actual, hint } = await describeEnd(container, state, image);
+        return { status: 'fail', expected, actual: `It became ready, and then: ${actual}`, hint };
       }
-      if (waited.exitCode !== 0) throw new BallastError('engine_failed', { message: waited.stderr.trim() });
-      const code = Number(waited.stdout.trim());
-      const actual = `It ended after ${took.toFixed(1)} seconds with exit code ${String(code)}.`;
+      const code = await waitForEnd(name, within, context);
+      const took = ((performance.now() - began) / 1000).toFixed(1);
+      if (code === undefined) {
+        const actual = `It was still running ${seconds} seconds after SIGTERM.`;
+        const { config } = await context.images.read(image, signal);
+        return { status: 'fail', expected, actual, hint: termHint(config, first) };
+      }
+      const actual = `It ended after ${took} seconds with exit code ${String(code)}.`;
       if (code === exitCode) return { status: 'pass', expected, actual };
-      return { status: 'fail', expected, actual, hint: codeHint(code) };
+      const hint = code === 137 ? killedHint(await container.ranOutOfMemory()) : codeHint(code);
+      return { status: 'fail', expected, actual, hint };
     });
   },
 };
 
-const termHint =
-  'The first process of a container gets the signal and has no default for it. A shell there passes nothing on: write ENTRYPOINT in exec form, end start scripts with "exec", handle SIGTERM in the program, or put an init such as tini in front.';
+const mostPatience = 4;
+
+/** Exit code of a container that has been told to end; undefined when it has not ended, and had its fair time. */
+async function waitForEnd(name: string, within: number, context: CheckContext): Promise<number | undefined> {
+  const { shell, signal } = context;
+  const share = watchShare(() => readSandbox(shell), within);
+  try {
+    for (let left = within * mostPatience, limit = within; ; limit = within / mostPatience) {
+      const waited = await shell.run([dockerCli, 'wait', '--', name], { timeoutMs: limit, signal });
+      if (waited.exitCode === 0) return Number(waited.stdout.trim());
+      if (!waited.timedOut) throw new BallastError('engine_failed', { message: waited.stderr.trim() });
+      if (await share.hadItsShare()) return undefined;
+      left -= limit;
+      if (left <= 0) throw new BallastError('host_busy');
+    }
+  } finally {
+    share.stop();
+  }
+}
+
+/** Name of the program that the container's first process runs, as the kernel knows it; "" when it has ended. */
+async function firstProcess(container: ProbeContainer, { shell, signal }: CheckContext): Promise<string> {
+  const argv = ['/usr/bin/ps', '-o', 'comm=', '-p', String(await container.pid())];
+  const answer = await shell.run(argv, { timeoutMs: 20_000, signal });
+  return answer.exitCode === 0 ? answer.stdout.trim() : '';
+}
+
+/**
+ * Why a container does not heed SIGTERM, as far as its configuration and its first process tell.
+ * @param first name of the program that the first process runs
+ */
+export function termHint({ entrypoint, cmd }: Pick<ImageConfig, 'entrypoint' | 'cmd'>, first: string): string {
+  const [program = '', option = ''] = [...entrypoint, ...cmd];
+  if (/(^|\/)(ba|da|a)?sh$/.test(program) && option === '-c' && /^(ba|da|a)?sh$|^busybox$/.test(first))
+    return 'ENTRYPOINT or CMD is in shell form: process 1 is /bin/sh, which does not pass the signal on. Write it in exec form, a JSON array: ENTRYPOINT ["/path"].';
+  if (/^(ba|da|a)?sh$|^busybox$/.test(first))
+    return 'Process 1 is a shell that runs a start script, and does not pass the signal on. Start the service with "exec" as the last line of the script.';
+  if (/^(npm|yarn|pnpm)/.test(first))
+    return `Process 1 is ${first}, which starts the service as a child of its own. Start the service itself: ENTRYPOINT ["node", "server.js"].`;
+  const named = first === '' ? 'The first process' : `Process 1 is ${first}, which`;
+  return `${named} gets the signal and does not end by it: for process 1 the kernel has no default. Handle SIGTERM in the program, or put an init such as tini in front.`;
+}
 
 function codeHint(code: number): string {
   if (code === 143) return 'It died of the signal. Handle SIGTERM: finish what is under way, then end with 0.';
-  if (code === 137) return 'It was killed, most likely because the sandbox ran out of memory.';
   return 'An end that was asked for is no error: end with 0 after SIGTERM.';
 }
