@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
 import type { ImageContents } from '../../images/image-reader.ts';
@@ -9,6 +8,7 @@ import { BallastError } from '../../protocol/index.ts';
 import { caBundles } from '../ca-bundles.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
 import { dockerCli } from '../docker-cli.ts';
+import { lookInFairTime } from '../fair-share.ts';
 import { readImageFile } from '../image-file.ts';
 import { withLabServer } from '../lab-authority.ts';
 import type { LabServer } from '../lab-authority.ts';
@@ -46,11 +46,11 @@ export const tlsCall: CheckKind<Parameters> = {
   summary:
     'The program of the image calls a server whose authority its bundle has, and refuses one whose authority it lacks.',
   docs: {
-    looksAt: `A call over TLS that the image's own program makes to a server with a certificate of an authority made for this check. First with the image as it is: the program must refuse to go on. Then with the authority added to the image's bundles in a container: the program must send its request. So a bundle that is missing, one that is not used, and verification that is switched off all show.`,
+    looksAt: `A call over TLS that the image's own program makes to a server with a certificate of an authority made for this check. First with the image as it is: the program must send nothing until it has ended, or its time is up, also when it tries again. Then with the authority added to the image's bundles in a container: the program must send its request. So a bundle that is missing, one that is not used, and verification that is switched off all show.`,
     example: `image: greeter
 args: [fetch, '{{url}}']`,
     fails:
-      'Says which of the two calls went wrong and how: no connection was made, the program broke it off, or it went on without trust. The hint tells a missing bundle from InsecureSkipVerify and the like.',
+      "Says which of the two calls went wrong and how: no connection was made, the program broke it off, or it went on without trust. The hint tells a missing bundle from one that is not looked at and from verification that is switched off, in the words of the program's language, and names the value of SSL_CERT_FILE.",
     limits: `The authority is added to bundles in PEM at the well-known paths, to those of Python's certifi, and to OpenSSL's folder by hash; a Java key store is not. The server speaks HTTP/1.1 on a name that only this container knows. A bundle that the program carries inside of itself counts as missing.`,
   },
   schema,
@@ -61,7 +61,8 @@ args: [fetch, '{{url}}']`,
     const contents = await context.images.read(image, context.signal);
     return withLabServer(context, async (server) => {
       const stranger = await call(parameters, server, [], context);
-      if (stranger.seen !== 'refused') return { status: 'fail', expected, ...judgeStranger(stranger, parameters) };
+      if (stranger.seen !== 'refused')
+        return { status: 'fail', expected, ...judgeStranger(stranger, parameters, languageOf(contents)) };
       const trusted = await trustedFiles(contents, image, server, context);
       if (trusted.length === 0) {
         const actual =
@@ -77,7 +78,7 @@ args: [fetch, '{{url}}']`,
         status: 'fail',
         expected,
         actual: `Though the server's authority is in ${paths}, the program did not call it.${said(friend)}`,
-        hint: 'It looks for authorities somewhere else, or in a bundle of its own: let it use the one of the system, or set SSL_CERT_FILE.',
+        hint: untrustedHint(contents, languageOf(contents)),
       };
     });
   },
@@ -97,18 +98,75 @@ interface Call {
 const said = ({ log }: Call): string => (log === '' ? '' : ` It printed:\n${log}`);
 
 /** What is wrong with how the program took a server that nobody vouches for. */
-export function judgeStranger(call: Call, { within }: Pick<Parameters, 'within'>): { actual: string; hint: string } {
+export function judgeStranger(
+  call: Call,
+  { within }: Pick<Parameters, 'within'>,
+  language: Language | undefined,
+): { actual: string; hint: string } {
   if (call.seen === 'request') {
     return {
       actual:
         'The program sent its request to a server whose certificate nobody vouches for: it does not verify, or ignores the result.',
-      hint: 'Whoever stands between can read and change all that it sends. Take out InsecureSkipVerify, verify=False, --insecure, NODE_TLS_REJECT_UNAUTHORIZED=0 or the like, and put the bundle of CA certificates into the image instead.',
+      hint: `Whoever stands between can read and change all that it sends. Take out ${switches[language ?? 'any']}, and put the bundle of CA certificates into the image instead.`,
     };
   }
   return {
     actual: `The program ${call.ended ? 'ended without making a connection' : `made no connection within ${String(within / 1000)} seconds`}.${said(call)}`,
     hint: startHint(call.log) ?? 'It must fetch the address that it is given, as the lab says.',
   };
+}
+
+/** Languages whose programs have habits of their own in whom they trust. */
+type Language = 'go' | 'python' | 'node' | 'java' | 'curl';
+
+/** What switches verification off. */
+const switches: Readonly<Record<Language | 'any', string>> = {
+  go: 'InsecureSkipVerify',
+  python: 'verify=False, ssl.CERT_NONE or _create_unverified_context',
+  node: 'rejectUnauthorized: false, or NODE_TLS_REJECT_UNAUTHORIZED=0',
+  java: 'the TrustManager that accepts everybody',
+  curl: '--insecure, -k or --no-check-certificate',
+  any: 'InsecureSkipVerify, verify=False, --insecure, NODE_TLS_REJECT_UNAUTHORIZED=0 or the like',
+};
+
+/** Where programs of a language look for authorities, when not in the bundle of the system. */
+const habits: Readonly<Record<Language, string>> = {
+  go: 'Go reads the bundle of the system, and SSL_CERT_FILE in its place: let the program not bring authorities of its own (RootCAs, or the package x509roots).',
+  python: 'Python reads SSL_CERT_FILE, and requests the bundle of certifi: set REQUESTS_CA_BUNDLE for it.',
+  node: 'Node.js has authorities of its own inside: set NODE_EXTRA_CA_CERTS to the bundle, or start it with --use-openssl-ca.',
+  java: 'Java keeps authorities in a key store of its own (lib/security/cacerts), to which keytool -importcert adds.',
+  curl: 'curl reads CURL_CA_BUNDLE, or the bundle that it was built with.',
+};
+
+/** The language of the program that an image starts, as far as its name and the packages of the image tell. */
+export function languageOf({
+  config: { entrypoint, cmd },
+  packages,
+}: Pick<ImageContents, 'config' | 'packages'>): Language | undefined {
+  const words = [...entrypoint, ...cmd].join(' ');
+  const named = /(?:^|[\s/])(python|node|java|curl|wget)[\d.]*(?=\s|$)/.exec(words)?.[1];
+  if (named === 'wget') return 'curl';
+  if (named !== undefined) return named as Language;
+  if (/\b(?:gunicorn|uvicorn|flask)\b/.test(words)) return 'python';
+  return packages.some(({ system, path }) => system === 'go' && `/${path}` === entrypoint[0]) ? 'go' : undefined;
+}
+
+/** Why a program does not trust whom the bundle of its image vouches for. */
+export function untrustedHint(
+  { config, merged }: Pick<ImageContents, 'config' | 'merged'>,
+  language: Language | undefined,
+): string {
+  const named = config.env.find((line) => line.startsWith('SSL_CERT_FILE='))?.slice('SSL_CERT_FILE='.length);
+  const there = named !== undefined && resolvePath(merged, named.replace(/^\//, '')) !== undefined;
+  const variable =
+    named === undefined
+      ? 'SSL_CERT_FILE is not set.'
+      : `SSL_CERT_FILE is ${named}, ${there ? 'which is there' : 'where there is no file'}.`;
+  const habit =
+    language === undefined
+      ? 'It looks for authorities somewhere else, or in a bundle of its own: let it use the one of the system.'
+      : habits[language];
+  return `${variable} ${habit}`;
 }
 
 interface AddedFile {
@@ -139,7 +197,7 @@ async function trustedFiles(
   return files;
 }
 
-/** Run the image once, with some files of it replaced, until it has called, has been refused, has ended or is late. */
+/** Run the image once, with some files of it replaced, until it has sent its request, has ended or is late. */
 async function call(
   { image, args, env, within }: Parameters,
   server: LabServer,
@@ -177,17 +235,16 @@ async function call(
         throw new BallastError('engine_failed', { message: lastLines(started.stderr, 2) });
       return { seen: 'nothing', ended: true, log: lastLines(started.stderr, shownLines) };
     }
-    const until = performance.now() + within;
-    for (;;) {
+    let last: Pick<Call, 'seen' | 'ended'> = { seen: 'nothing', ended: false };
+    // A handshake that was broken off settles nothing: the program may try again without verifying, and often does.
+    await lookInFairTime(context, { limitMs: within, pollMs }, async () => {
       const running = (await must(['container', 'inspect', '--format', '{{.State.Running}}', '--', name])) === 'true';
       // Asked after the state: what an ended program has sent is in the log by then.
-      const seen = await server.seen();
-      if (seen !== 'nothing' || !running || performance.now() >= until) {
-        const output = await docker(['logs', '--tail', '20', '--', name]);
-        return { seen, ended: !running, log: lastLines(`${output.stdout}${output.stderr}`, shownLines) };
-      }
-      await delay(pollMs, undefined, { signal });
-    }
+      last = { seen: await server.seen(), ended: !running };
+      return last.seen === 'request' || last.ended ? last : undefined;
+    });
+    const output = await docker(['logs', '--tail', '20', '--', name]);
+    return { ...last, log: lastLines(`${output.stdout}${output.stderr}`, shownLines) };
   } finally {
     // Not under the check's signal: what was started is removed even when the check's time is up.
     await shell.run([dockerCli, 'rm', '--force', '--volumes', '--', name], { timeoutMs: shortMs });
