@@ -3,6 +3,7 @@ import { BallastError } from '../../protocol/index.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { imageParameter } from '../parameters.ts';
 import { lastLines } from '../plain-text.ts';
+import { killedHint } from '../readiness.ts';
 import { runOnce } from '../run-once.ts';
 import { startHint } from '../start-hints.ts';
 import { duration } from '../../labs/quantities.ts';
@@ -27,7 +28,8 @@ export const commandOutput: CheckKind<Parameters> = {
     example: `image: greeter
 args: [--version]
 contains: '1.'`,
-    fails: 'Shows the exit code and the last lines it printed.',
+    fails:
+      'Shows the exit code and the last lines it printed. The hint says what the exit code means; a kill for want of memory is told from any other.',
   },
   schema,
   timeoutMs: 180_000,
@@ -49,7 +51,7 @@ contains: '1.'`,
       status: 'fail',
       expected,
       actual: wrong,
-      hint: startHint(answer.output) ?? `Try it in the terminal: ${shown}`,
+      hint: startHint(answer.output) ?? `${exitMeaning(answer)}Try it in the terminal: ${shown}`,
     };
   },
 };
@@ -66,3 +68,35 @@ export function judgeOutput(
   if (wanted.contains !== undefined && !output.includes(wanted.contains)) return printed;
   return undefined;
 }
+
+/** What an exit code stands for by convention, as a sentence and a space; "" where it is the program's own. */
+export function exitMeaning({
+  timedOut,
+  exitCode,
+  outOfMemory,
+}: {
+  readonly timedOut: boolean;
+  readonly exitCode: number;
+  readonly outOfMemory?: boolean;
+}): string {
+  if (timedOut) return 'It does not end: it waits for input, or is a service. ';
+  if (exitCode === 137) return `${killedHint(outOfMemory)} `;
+  const meaning = meanings.get(exitCode);
+  if (meaning !== undefined) return `Exit code ${String(exitCode)}: ${meaning}. `;
+  return exitCode > 128 && exitCode < 128 + 65
+    ? `Exit code ${String(exitCode)}: it was ended by signal ${String(exitCode - 128)}. `
+    : '';
+}
+
+const meanings: ReadonlyMap<number, string> = new Map([
+  [2, 'by convention the arguments are not what the program expects; a Go program that panicked ends so, too'],
+  [126, 'the program is there, and may not be run: look at its mode'],
+  [127, 'the program, or one that it calls, is not there'],
+  [132, 'SIGILL: the program is built for a newer or another processor'],
+  [134, 'SIGABRT: the program gave itself up'],
+  [
+    139,
+    'SIGSEGV: the program touched memory that it does not have, as one may that is linked against another C library',
+  ],
+  [143, 'SIGTERM: it was told to end'],
+]);
