@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSandboxImages } from '../../sandbox-server/checks/index.ts';
 import type { SandboxShell } from '../../sandbox-server/checks/index.ts';
 import type { ImageReader } from '../../sandbox-server/images/image-reader.ts';
+import { newSessionId } from '../../sandbox-server/sessions/credentials.ts';
 import { readDebianMirror } from '../../sandbox-server/setup/debian-mirror.ts';
 import { openSandbox, removeSandboxes } from '../helpers/clean-room.ts';
 import { prepareBase } from '../helpers/server.ts';
@@ -13,7 +14,7 @@ import type { Base } from '../helpers/server.ts';
 // Every kind of check on a real engine, passing and failing. The images are of busybox and shell scripts: nothing here
 // compiles, so that the whole file takes a minute or two.
 
-const host = 'kinds-test';
+const host = newSessionId();
 const mirror = await readDebianMirror();
 const home = mkdtempSync(join(tmpdir(), 'ballast-kinds-'));
 const labDir = '/home/learner/lab';
@@ -85,6 +86,17 @@ RUN cp /src/main.txt /out
 FROM build AS lint
 RUN sh /src/lint.sh /src/main.txt || true
 `,
+  // It is ready, and ends.
+  'brief.Dockerfile': `FROM good\nENTRYPOINT ["/busybox/sh", "-c", "echo ready"]\n`,
+  'hasty.Dockerfile': `FROM ${debug}\nENTRYPOINT ["/busybox/sh", "-c", "echo ready; exec /busybox/sleep 2"]\n`,
+  // Whatever the service does: three times yes, and then no.
+  'tiring.Dockerfile': `FROM good
+HEALTHCHECK CMD ["/busybox/sh", "-c", "echo x >> /dev/shm/runs; [ $(wc -l < /dev/shm/runs) -lt 4 ]"]
+`,
+  // Its check needs more than two seconds, and has no limit of its own.
+  'slow.Dockerfile': `FROM good
+HEALTHCHECK CMD ["/busybox/sh", "-c", "/busybox/sleep 3; /busybox/wget -q -O /dev/null http://127.0.0.1:8080/"]
+`,
   // The list goes, the packages stay; a shell that needs nothing starts what does; a folder with a file in it.
   'hiding.Dockerfile': `FROM ${slim}
 COPY --from=${debug} /busybox/busybox /sh
@@ -103,6 +115,9 @@ ENTRYPOINT ["/usr/lib/apt/apt-helper", "download-file"]
 `,
   'calls-elsewhere.Dockerfile': 'FROM calls\nENV SSL_CERT_FILE=/nowhere\n',
   'calls-bare.Dockerfile': 'FROM calls\nRUN rm /etc/ssl/certs/ca-certificates.crt\n',
+  'calls-again.Dockerfile': `FROM calls
+ENTRYPOINT ["/bin/sh", "-c", "/usr/lib/apt/apt-helper download-file $0 /tmp/x || { sleep 1; /usr/lib/apt/apt-helper -o Acquire::https::Verify-Peer=false download-file $0 /tmp/x; }"]
+`,
   'calls-careless.Dockerfile':
     'FROM calls\nENTRYPOINT ["/usr/lib/apt/apt-helper", "-o", "Acquire::https::Verify-Peer=false", "download-file"]\n',
 };
@@ -115,18 +130,8 @@ beforeAll(async () => {
     await run(['/usr/bin/mkdir', '--parents', `${labDir}/${path.includes('/') ? (path.split('/')[0] ?? '') : ''}`]);
     await run(['/usr/bin/tee', `${labDir}/${path}`], text);
   }
-  const named = [
-    'good',
-    'direct',
-    'bad',
-    'hiding',
-    'listless',
-    'calls',
-    'calls-elsewhere',
-    'calls-bare',
-    'calls-careless',
-  ];
-  for (const name of named)
+  const named = Object.keys(files).flatMap((path) => /^(.+)\.Dockerfile$/.exec(path)?.[1] ?? []);
+  for (const name of named.filter((each) => !['stages', 'greedy'].includes(each)))
     await run(['/usr/bin/docker', 'build', '-q', '-t', name, '-f', `${labDir}/${name}.Dockerfile`, labDir]);
 });
 afterAll(async () => {
@@ -227,9 +232,13 @@ describe.skipIf(mirror === null)('CVEs, by the mirror of Debian that the apt of 
 describe('what a container of an image does', () => {
   const orphan = (sh: string): string[] => [sh, '-c', '/busybox sleep 0.1 & exit 0'];
   it.each<Case>([
-    ['healthcheck', { image: 'direct' }, /turned healthy, and unhealthy when the service was stopped/],
+    ['healthcheck', { image: 'direct' }, /turned healthy, unhealthy when the service was stopped, and healthy when/],
+    // A shell is process 1, and the server a child of it.
+    ['healthcheck', { image: 'good' }, /turned healthy, unhealthy when the service was stopped, and healthy when/],
+    ['healthcheck', { image: 'slow' }, /turned healthy, unhealthy when the service was stopped, and healthy when/],
     ['healthcheck', { image: 'direct', noticesFailure: false, noticesAbsence: true }, /turned healthy/],
-    ['runs-hardened', { image: 'good', port: 8080 }, /It does/],
+    ['runs-hardened', { image: 'good', port: 8080 }, /It does, \d+\.\d seconds after its start/],
+    ['runs-hardened', { image: 'good', port: 8080, path: '/missing', status: 404 }, /It does/],
     ['stops-in-time', { image: 'good', port: 8080 }, /exit code 0/],
     [
       'no-zombies',
@@ -262,7 +271,20 @@ describe('what a container of an image does', () => {
       /"\/busybox true" says yes in a container where the service does not run/,
     ],
     ['healthcheck', { image: debug }, /declares none/],
+    ['healthcheck', { image: 'tiring', healthyWithin: '5s' }, /is still unhealthy 5 seconds after it went on/],
+    ['healthcheck', { image: 'brief' }, /ended by itself with exit code 0/],
     ['runs-hardened', { image: 'bad', log: 'ready' }, /Read-only file system|Permission denied/],
+    ['runs-hardened', { image: 'good', port: 8080, path: '/missing', readyWithin: '2s' }, /still answered with 404/],
+    ['stops-in-time', { image: 'brief', log: 'ready' }, /It became ready, and then: The container ended by itself/],
+    [
+      'no-zombies',
+      { image: 'hasty', log: 'ready', watch: '4s' },
+      /It became ready, and then: The container ended by itself/,
+    ],
+    ['no-zombies', { image: 'good', port: 8080, exec: ['/nope'] }, /\/nope could not be run in the container/],
+    ['no-zombies', { image: 'good', port: 8080, exec: ['/busybox/sh', '-c', 'exit 3'] }, /ended with exit code 3/],
+    ['no-zombies', { image: 'good', port: 8080, requests: ['/missing'] }, /GET \/missing answered 404/],
+    ['tls-call', { image: 'calls-again', args: ['{{url}}'] }, /nobody vouches for: it does not verify/],
     ['stops-in-time', { image: 'bad', log: 'ready', within: '2s' }, /still running 2 seconds after SIGTERM/],
     [
       'no-zombies',
@@ -308,7 +330,8 @@ describe('what a container of an image does', () => {
 describe('how an image is built', () => {
   const well = { dockerfile: 'stages.Dockerfile' };
   const greedy = { dockerfile: 'greedy.Dockerfile' };
-  const broken = { target: 'lint', replace: 'main.txt', text: 'FIXME\n', says: 'found FIXME' };
+  const append = '# {{nonce}}\n';
+  const broken = { target: 'lint', replace: 'main.txt', text: 'FIXME {{nonce}}\n', says: 'found FIXME' };
   it.each<Case>([
     [
       'stages',
@@ -319,8 +342,19 @@ describe('how an image is built', () => {
     ['stage-fails', { ...well, ...broken }, /RUN sh \/lint\/lint\.sh .*fails/],
     [
       'cache',
-      { ...well, change: 'main.txt', cached: ['deps.txt'], runs: ['COPY main.txt', 'cp /src/main.txt'] },
+      { ...well, change: 'main.txt', append, cached: ['deps.txt'], runs: ['COPY main.txt', 'cp /src/main.txt'] },
       /2 of 5 steps|came from the cache/,
+    ],
+    [
+      'cache',
+      {
+        ...well,
+        change: 'main.txt',
+        append,
+        runs: ['COPY main.txt', 'cp /src/main.txt', '--from=build'],
+        exactly: true,
+      },
+      /came from the cache/,
     ],
   ])('%s passes: %o', async (kind, parameters, actual) => {
     expect(await judge(kind, parameters)).toMatchObject({
@@ -335,15 +369,30 @@ describe('how an image is built', () => {
     ['stage-fails', { ...well, ...broken, target: 'build' }, /still builds/],
     [
       'cache',
-      { ...greedy, target: 'build', change: 'main.txt', cached: ['cp /src/deps.txt'] },
+      { ...greedy, target: 'build', change: 'main.txt', append, cached: ['cp /src/deps.txt'] },
       /RUN cp \/src\/deps\.txt.* ran anew/,
     ],
-    ['cache', { ...well, target: 'build', change: 'lint.sh', runs: ['cp /src/deps.txt'] }, /still came from the cache/],
-    ['cache', { ...well, change: 'main.txt', cached: ['npm ci'] }, /No step has "npm ci"/],
+    [
+      'cache',
+      { ...well, change: 'main.txt', append, runs: ['COPY main.txt', 'cp /src/main.txt'], exactly: true },
+      /COPY --from=build .* ran anew/,
+    ],
+    [
+      'cache',
+      { ...well, target: 'build', change: 'lint.sh', append, runs: ['cp /src/deps.txt'] },
+      /still came from the cache/,
+    ],
+    ['cache', { ...well, change: 'main.txt', append, cached: ['npm ci'] }, /No step has "npm ci"/],
   ])('%s fails: %o', async (kind, parameters, actual) => {
     const verdict = await judge(kind, parameters);
     expect(verdict).toMatchObject({ status: 'fail', actual: expect.stringMatching(actual) as string });
     expect(verdict.hint).not.toBe('');
+  });
+
+  it('names the COPY of another stage with which it began that a step ran anew', async () => {
+    const verdict = await judge('cache', { ...well, change: 'main.txt', append, cached: ['--from=build'] });
+    expect(verdict.hint).toContain('"COPY main.txt /src/" takes main.txt along');
+    expect(verdict.hint).toContain('all that builds on the stage "build"');
   });
 
   it('does not judge the beginning of a Dockerfile that is too long', async () => {

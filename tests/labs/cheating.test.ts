@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,7 +81,9 @@ describe("the learner's own engine", { timeout: 300_000 }, () => {
 });
 
 describe('what is handed in', { timeout: 300_000 }, () => {
-  it('a program that was brought along ready-made is not taken for one that was compiled', async () => {
+  /** The solution's program, compiled in a sandbox of its own. */
+  let readyMade: Buffer;
+  beforeAll(async () => {
     const made = await cheats.startLive();
     await inLive(
       made,
@@ -91,17 +94,61 @@ describe('what is handed in', { timeout: 300_000 }, () => {
       ['/bin/bash', '-c', 'docker cp $(docker create made):/greeter - | tar -xO | base64 -w0'],
       { maxOutputBytes: 20e6 },
     );
+    readyMade = Buffer.from(binary.stdout, 'base64');
+    expect(readyMade.length).toBeGreaterThan(1e6);
+  });
+
+  it('a program that was brought along ready-made is not taken for one that was compiled', async () => {
     const dockerfile =
       'FROM golang:1.24 AS build\nCOPY . .\nFROM gcr.io/distroless/static-debian13:nonroot\nCOPY greeter /\nENTRYPOINT ["/greeter"]\n';
-    const files = await cheats.over({ Dockerfile: dockerfile, greeter: Buffer.from(binary.stdout, 'base64') });
-
-    const result = await cheats.grade(files);
+    const result = await cheats.grade(await cheats.over({ Dockerfile: dockerfile, greeter: readyMade }));
     expect(result).toMatchObject({ outcome: 'failed', score: 0 });
     expect(result.checks[0]).toMatchObject({
       status: 'fail',
       actual: expect.stringContaining('not compiled from your files') as string,
     });
     expect(new Set(result.checks.slice(1).map(({ status }) => status))).toEqual(new Set(['skip']));
+  });
+
+  it('a build that compiles only where the files are not those it knows is judged by what it compiles', async () => {
+    const given = readFileSync(join(cheats.lab.startDir, 'serve.go'));
+    const dockerfile = `FROM golang:1.24 AS build
+WORKDIR /src
+COPY . .
+RUN if sha256sum -c known; then cp greeter /out; else CGO_ENABLED=0 go build -o /out .; fi
+FROM gcr.io/distroless/static-debian13:nonroot
+COPY --from=build /out /greeter
+ENTRYPOINT ["/greeter"]
+`;
+    const files = await cheats.over({
+      Dockerfile: dockerfile,
+      greeter: readyMade,
+      known: `${createHash('sha256').update(given).digest('hex')}  serve.go\n`,
+      // What it compiles serves nobody; what it brought along would pass.
+      'main.go': 'package main\n\nimport "net/http"\n\nfunc main() { _ = serve(":8080", http.NotFoundHandler()) }\n',
+    });
+    const result = await cheats.grade(files);
+    expect(statuses(result), JSON.stringify(result.checks)).toMatchObject({
+      'image-built': 'pass',
+      'serves-http': 'fail',
+    });
+  });
+
+  it('a program that keeps silent when it is to prove itself is asked again once it answers', async () => {
+    const dockerfile = `FROM debian:trixie-slim
+COPY greeter /greeter
+RUN date +%s > /built
+ENTRYPOINT ["/bin/sh", "-c", "[ $(( $(date +%s) - $(cat /built) )) -lt 9 ] && sleep 60; exec /greeter"]
+`;
+    const result = await cheats.grade(await cheats.over({ Dockerfile: dockerfile, greeter: readyMade }));
+    expect(result.checks[0]).toMatchObject({
+      status: 'pass',
+      actual: expect.stringContaining('gave no answer') as string,
+    });
+    expect(result.checks.find(({ id }) => id === 'serves-http')).toMatchObject({
+      status: 'fail',
+      actual: expect.stringContaining('not compiled from your files') as string,
+    });
   });
 
   it('a build step sees nothing that tells it that it is being graded', async () => {

@@ -1,23 +1,27 @@
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { parseBuildSteps } from '../build-steps.ts';
+import type { BuildStep } from '../build-steps.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { parseStages } from '../dockerfile.ts';
+import type { Stage } from '../dockerfile.ts';
+import { parseProcesses } from '../container-processes.ts';
 import { parseAnswer } from '../http-probe.ts';
 import { readServerLog } from '../lab-authority.ts';
 import { countCertificates } from './ca-certificates.ts';
 import { judgeCache } from './cache.ts';
-import { judgeOutput } from './command-output.ts';
+import { exitMeaning, judgeOutput } from './command-output.ts';
 import { judgeText } from './file-content.ts';
-import { parseHealth } from './healthcheck.ts';
-import { parseProcesses } from './no-zombies.ts';
+import { healthHint, paceOf, parseHealth } from './healthcheck.ts';
+import { buildCommand } from './image-built.ts';
+import { judgeZombies } from './no-zombies.ts';
 import { findAnswer } from './quiz-answer.ts';
 import { hardenedOptions, hardeningHint } from './runs-hardened.ts';
 import { compare } from './serves-http.ts';
 import { judgeBroken } from './stage-fails.ts';
 import { judgeShape } from './stages.ts';
-import { judgeStranger } from './tls-call.ts';
+import { termHint } from './stops-in-time.ts';
+import { judgeStranger, languageOf, untrustedHint } from './tls-call.ts';
 
 it('ca-certificates counts what is valid, what is not valid now and what is broken', () => {
   const [certificate = ''] = rootCertificates;
@@ -86,37 +90,24 @@ COPY --from=0 ["/etc/a b", "/etc/"]
 });
 
 describe('cache', () => {
-  const log = `#0 building with "default" instance using docker driver
-#4 [internal] load build context
-#4 DONE 0.1s
-#5 [build 1/4] FROM docker.io/library/golang:1.24
-#5 CACHED
-#6 [build 2/4] COPY go.mod ./
-#6 CACHED
-#7 [build 3/4] RUN go mod download
-#7 CACHED
-#8 [build 4/4] COPY . .
-#8 DONE 0.2s
-#9 [linux/amd64 stage-1 2/2] RUN echo "#7 DONE 0.0s"
-#9 0.312 #6 DONE 0.0s
-#9 DONE 1.0s
-#10 exporting to image
-#10 DONE 0.0s
-`;
-  const steps = parseBuildSteps(log);
-
-  it('reads which steps were cached, and is not fooled by what they print', () => {
-    expect(steps.map(({ stage, instruction, cached }) => [stage, instruction, cached])).toEqual([
-      ['build', 'COPY go.mod ./', true],
-      ['build', 'RUN go mod download', true],
-      ['build', 'COPY . .', false],
-      ['stage-1', 'RUN echo "#7 DONE 0.0s"', false],
-    ]);
-  });
+  const step = (name: string, cached: boolean, inputs: string[] = []): BuildStep => {
+    const [, stage = '', instruction = ''] = /^\[(\S+) \S+\] (.*)$/.exec(name) ?? [];
+    return { name, stage, instruction, cached, inputs };
+  };
+  const steps = [
+    step('[build 1/4] COPY go.mod ./', true),
+    step('[build 2/4] RUN go mod download', true, ['[build 1/4] COPY go.mod ./']),
+    step('[build 3/4] COPY . .', false, ['[build 2/4] RUN go mod download']),
+    step('[build 4/4] RUN go build', false, ['[build 3/4] COPY . .']),
+    step('[stage-1 1/2] RUN echo', true),
+    step('[stage-1 2/2] COPY --from=build /out /', false, ['[stage-1 1/2] RUN echo', '[build 4/4] RUN go build']),
+  ];
 
   it.each([
     [['mod download'], ['COPY . .'], undefined, undefined],
-    [['COPY . .'], [], /\[build 4\/4\] COPY \. \. ran anew/, /"COPY \. \." takes main.go along/],
+    [['go build'], [], /\[build 4\/4\] RUN go build ran anew/, /"COPY \. \." takes main.go along.* steps after it/],
+    [['COPY . .'], [], /\[build 3\/4\] COPY \. \. ran anew/, /takes main.go along itself/],
+    [['--from=build'], [], /COPY --from=build .* ran anew/, /all that builds on the stage "build" run anew/],
     [[], ['mod download'], /RUN go mod download still came from the cache/, /\.dockerignore/],
     [['npm ci'], [], /No step has "npm ci"/, /needs a step/],
   ])('cached %o, run %o', (cached, runs, actual, hint) => {
@@ -127,6 +118,14 @@ describe('cache', () => {
         actual: expect.stringMatching(actual) as string,
         hint: expect.stringMatching(hint) as string,
       });
+  });
+
+  it('says with `exactly` which other step ran anew', () => {
+    const wanted = { change: 'main.go', cached: [], exactly: true };
+    expect(judgeCache(steps, { ...wanted, runs: ['COPY . .', 'go build', '--from=build'] })).toBeUndefined();
+    expect(judgeCache(steps, { ...wanted, runs: ['COPY . .', 'go build'] })?.actual).toMatch(
+      /COPY --from=build .* ran anew/,
+    );
   });
 });
 
@@ -152,11 +151,26 @@ describe('stage-fails', () => {
     [failed({ stage: '' }), /before any stage/],
     [failed({ output: 'disk full' }), /for another reason/],
     [{ status: 'built', log: '' } satisfies BuildOutcome, /still builds/],
-    [{ status: 'timed-out', log: '' } satisfies BuildOutcome, /did not end/],
+    [
+      { status: 'timed-out', log: '#7 [lint 2/2] RUN sleep 9\n' } satisfies BuildOutcome,
+      /did not end.*at \[lint 2\/2\] RUN sleep 9/,
+    ],
   ])('%o', (outcome, actual) => {
     const judged = judgeBroken(outcome, wanted);
     if (actual === undefined) expect(judged).toEqual({ step: 'RUN lint' });
     else expect(judged).toMatchObject({ actual: expect.stringMatching(actual) as string });
+  });
+
+  const stage = { name: 'lint', from: '', copies: [], runs: ['sh lint.sh main.sh || true'] } as unknown as Stage;
+  it.each([
+    [{ stage }, '', /"RUN sh lint.sh main.sh \|\| true" throws the exit code away/],
+    [{}, 'bad indent', /throws the exit code away/],
+    [{}, '', /COPY the file there/],
+    [{ stage, leftOut: { file: '.dockerignore', line: '*.sh' } }, '', /\.dockerignore keeps main.sh out .*"\*\.sh"/],
+  ])('%o, which still builds and prints %j', (seen, log, hint) => {
+    expect(judgeBroken({ status: 'built', log }, wanted, seen)).toMatchObject({
+      hint: expect.stringMatching(hint) as string,
+    });
   });
 });
 
@@ -172,8 +186,11 @@ describe('runs-hardened', () => {
     expect(hardenedOptions({ readOnly: false, dropCapabilities: false, uid: null, tmpfs: [] })).toEqual([]);
   });
   it.each([
-    ['open /x: read-only file system', /volume/],
-    ['/x: Permission denied', /readable for all/],
+    ['open /var/log/x.log: read-only file system', /writes to \/var\/log\/x\.log of the image.*volume/],
+    ["Error: EROFS: read-only file system, open '/data/db'", /writes to \/data\/db of/],
+    ["/bin/sh: can't create /tmp/x: Read-only file system", /writes to \/tmp\/x of/],
+    ['listen: EACCES', /wants a file or a port.*readable for all/],
+    ['/x: Permission denied', /wants \/x, .*readable for all/],
     ['chown: Operation not permitted', /privilege/],
   ])('explains %j', (text, hint) => {
     expect(hardeningHint(text)).toMatch(hint);
@@ -191,24 +208,100 @@ it('no-zombies reads the processes of one container out of the table of all', ()
   500     1 Z    other
 `;
   expect(parseProcesses(table, 311)).toEqual([
-    { pid: 311, state: 'Ss', command: 'tini' },
-    { pid: 312, state: 'S', command: 'server' },
-    { pid: 400, state: 'Z', command: 'sleep' },
-    { pid: 401, state: 'R', command: 'my worker' },
+    { pid: 311, parent: 300, state: 'Ss', command: 'tini' },
+    { pid: 312, parent: 311, state: 'S', command: 'server' },
+    { pid: 400, parent: 311, state: 'Z', command: 'sleep' },
+    { pid: 401, parent: 312, state: 'R', command: 'my worker' },
   ]);
   expect(parseProcesses('1 1 S loop\n', 1)).toHaveLength(1);
   expect(parseProcesses(table, 7)).toEqual([]);
 });
 
 it.each([
-  ['{"Running":true,"Health":{"Status":"healthy","Log":[{"Output":"ok\\n"}]}}', { status: 'healthy', output: 'ok' }],
-  ['{"Running":false,"Health":{"Status":"healthy","Log":null}}', { status: 'exited', output: '' }],
-  ['{"Running":true}', { status: 'without a health check', output: '' }],
+  ['tini', 2, 'server', /Their parent is server, which lives/, /An init is there.*Let server wait/],
+  ['server', 1, 'server', /Process 1 is server, their parent now/, /init such as tini.*let server wait/],
+  ['node', 1, 'node', /Process 1 is node/, /node waits for what it started itself/],
+  ['sh', 1, 'sh', /Process 1 is sh/, /shell as process 1/],
+])('no-zombies under %s blames the parent %i, %s', (process1, parent, command, actual, hint) => {
+  const first = { pid: 1, parent: 0, state: 'S', command: process1 };
+  const zombie = { pid: 9, parent, state: 'Z', command: 'sleep' };
+  const all = [first, ...(parent === 1 ? [] : [{ pid: parent, parent: 1, state: 'S', command }]), zombie];
+  const judged = judgeZombies({ zombies: [zombie], all, first });
+  expect(judged.actual).toMatch(actual);
+  expect(judged.hint).toMatch(hint);
+});
+
+it.each([
+  [
+    '{"Running":true,"Health":{"Status":"healthy","Log":[{"Output":"ok\\n","ExitCode":0,"Start":"now"}]}}',
+    { status: 'healthy', output: 'ok', exitCode: 0, start: 'now' },
+  ],
+  [
+    '{"Running":false,"Health":{"Status":"healthy","Log":null}}',
+    { status: 'exited', output: '', exitCode: null, start: '' },
+  ],
+  ['{"Running":true}', { status: 'without a health check', output: '', exitCode: null, start: '' }],
 ])('healthcheck reads %s', (json, health) => {
   expect(parseHealth(json)).toEqual(health);
 });
 
+it.each([
+  [0, 10_000],
+  [2000, 2000],
+  [60_000, 10_000],
+])('healthcheck gives a check that declares a time-out of %i ms %i ms', (timeoutMs, probeMs) => {
+  expect(paceOf({ timeoutMs })).toMatchObject({
+    probeMs,
+    options: expect.arrayContaining([`--health-timeout=${String(probeMs)}ms`]) as string[],
+  });
+});
+
+it.each([
+  [{ output: 'exec: "curl": executable file not found in $PATH', exitCode: -1 }, [], /not in the image: "\/up -x"/],
+  [{ output: '', exitCode: 1 }, [], /"\/up -x" ends with exit code 1.*Nothing in the container listens/],
+  [
+    { output: '', exitCode: 1 },
+    [{ port: 9090, loopbackOnly: false }],
+    /listens on 9090.*docker exec <container> \/up -x/,
+  ],
+  [{ output: '', exitCode: -1 }, [{ port: 80, loopbackOnly: true }], /takes too long/],
+])('healthcheck explains %o with %o', (health, listening, hint) => {
+  expect(healthHint(health, '/up -x', listening)).toMatch(hint);
+});
+
+it('image-built names the Dockerfile where it is another', () => {
+  expect(buildCommand('diet:scratch', '.', 'Dockerfile.scratch')).toBe(
+    'docker build -t diet:scratch -f Dockerfile.scratch .',
+  );
+  expect(buildCommand('x', 'app', 'Dockerfile')).toBe('docker build -t x app');
+  expect(buildCommand('x', 'app', 'other')).toBe('docker build -t x -f app/other app');
+});
+
+it.each([
+  [{ entrypoint: ['/bin/sh', '-c', '/serve'], cmd: [] }, 'sh', /shell form/],
+  [{ entrypoint: ['/start.sh'], cmd: [] }, 'sh', /start script/],
+  [{ entrypoint: ['npm', 'start'], cmd: [] }, 'npm start', /Start the service itself/],
+  // A shell that has become the program has passed nothing on because it is no longer there.
+  [{ entrypoint: [], cmd: ['/bin/sh', '-c', 'exec /serve'] }, 'serve', /Process 1 is serve, which .*Handle SIGTERM/],
+  [{ entrypoint: ['/serve'], cmd: [] }, '', /^The first process gets/],
+])('stops-in-time explains %o with %j as process 1', (config, first, hint) => {
+  expect(termHint(config, first)).toMatch(hint);
+});
+
 describe('command-output', () => {
+  it.each([
+    [{ timedOut: true, exitCode: 124 }, /does not end/],
+    [{ timedOut: false, exitCode: 127 }, /not there/],
+    [{ timedOut: false, exitCode: 137, outOfMemory: true }, /because the sandbox ran out of memory/],
+    [{ timedOut: false, exitCode: 137, outOfMemory: false }, /not short of memory/],
+    [{ timedOut: false, exitCode: 137 }, /most likely/],
+    [{ timedOut: false, exitCode: 139 }, /SIGSEGV/],
+    [{ timedOut: false, exitCode: 140 }, /signal 12/],
+    [{ timedOut: false, exitCode: 1 }, /^$/],
+  ])('%o', (answer, meaning) => {
+    expect(exitMeaning(answer)).toMatch(meaning);
+  });
+
   const ended = { timedOut: false, exitCode: 0, output: 'hello\n' };
   const wanted = { exitCode: 0, within: 5000 };
   it.each([
@@ -275,9 +368,27 @@ describe('a call over TLS', () => {
 
   it('that goes on without trust, and one that is not made, have hints of their own', () => {
     const judged = (seen: 'request' | 'nothing', ended = false) =>
-      judgeStranger({ seen, ended, log: 'last words' }, { within: 15_000 });
+      judgeStranger({ seen, ended, log: 'last words' }, { within: 15_000 }, undefined);
     expect(judged('request').hint).toContain('InsecureSkipVerify');
     expect(judged('nothing').actual).toContain('within 15 seconds');
     expect(judged('nothing', true).actual).toMatch(/ended without.*last words/s);
+  });
+
+  it('has hints in the words of the language', () => {
+    const config = { entrypoint: ['/usr/bin/python3.13', '-m'], cmd: ['harbour'], env: ['SSL_CERT_FILE=/nowhere'] };
+    const contents = { config, packages: [], merged: new Map() } as unknown as Parameters<typeof untrustedHint>[0] &
+      Parameters<typeof languageOf>[0];
+    expect(languageOf(contents)).toBe('python');
+    expect(judgeStranger({ seen: 'request', ended: true, log: '' }, { within: 1 }, 'python').hint).toMatch(
+      /Take out verify=False/,
+    );
+    expect(untrustedHint(contents, 'python')).toMatch(/SSL_CERT_FILE is \/nowhere, where there is no file.*certifi/);
+    const go = { system: 'go', name: 'main', version: '', path: 'app' } as const;
+    expect(
+      languageOf({ ...contents, packages: [go], config: { ...contents.config, entrypoint: ['/app'], cmd: [] } }),
+    ).toBe('go');
+    expect(
+      languageOf({ ...contents, config: { ...contents.config, entrypoint: ['/nodeserver'], cmd: [] } }),
+    ).toBeUndefined();
   });
 });
