@@ -8,7 +8,7 @@ import type { SandboxReading } from './sandbox-reading.ts';
 const idleShare = 0.05;
 /** What it costs to take a reading, in CPU time of the sandbox; where little time lies between two, a share of that. */
 const readingCostMs = 500;
-const readingCostShare = 0.02;
+const readingCostShare = 0.05;
 /** With this share of the limit on one core, it was given enough to compute. */
 const enoughShare = 0.5;
 /** Above this share of the time in which programs waited for a CPU, the machine is busy. */
@@ -71,6 +71,8 @@ export function watchShare(read: () => Promise<SandboxReading | null>, limitMs: 
 /** On a busy host what is waited for is given up to so many times its time, until it has had its share of the machine. */
 const mostPatience = 4;
 const looksPerLimit = 4;
+/** Past its limit: looking often would itself take what makes a program that waits look busy. */
+const latePollMs = 1000;
 
 export interface FairWait {
   /** Time that it has on a machine that is not busy, in ms. */
@@ -103,7 +105,10 @@ export async function lookInFairTime<Seen>(
         if (now >= began + limitMs * mostPatience) throw new BallastError('host_busy');
         askAt = now + limitMs / looksPerLimit;
       }
-      await delay(pollMs, undefined, { signal });
+      const late = now >= began + limitMs;
+      await delay(late ? Math.max(pollMs, Math.min(latePollMs, limitMs / looksPerLimit)) : pollMs, undefined, {
+        signal,
+      });
     }
   } finally {
     share.stop();
