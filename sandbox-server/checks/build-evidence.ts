@@ -38,9 +38,13 @@ export async function readEvidence(
   return { ...settings, ...(ignoredBy === undefined ? {} : { ignoredBy }) };
 }
 
-/** The path that a COPY did not find, without a leading slash, in the build context or the stage that it takes from. */
+/**
+ * The path that a COPY did not find, without a leading slash, in the build context or the stage that it takes from; the
+ * folder, where that is what is missing already. BuildKit names the path, or where it had mounted it.
+ */
 export const missingSource = ({ error }: BuildFailure): string | undefined =>
-  /"\/?([^"]*)": not found$/.exec(error.trim())?.[1];
+  /"\/?([^"]*)": not found$/.exec(error.trim())?.[1] ??
+  /buildkit-mount\d+\/([^:]+): no such file or directory$/.exec(error.trim())?.[1];
 
 /** The line of a .dockerignore by which a path is left out; undefined when none does. */
 export function ignoringLine(dockerignore: string, path: string): string | undefined {

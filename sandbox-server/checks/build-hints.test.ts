@@ -71,6 +71,21 @@ it('says what a COPY did not find, where it looked, and which line of .dockerign
 });
 
 it.each([
+  [
+    'failed to compute cache key: failed to calculate checksum of ref x::y: failed to walk /t/buildkit-mount39/conf: lstat /t/buildkit-mount39/conf: no such file or directory',
+    'COPY conf/x /',
+    'There is no conf in the build context',
+  ],
+  [
+    'lstat /t/buildkit-mount39/out/app: no such file or directory',
+    'COPY --from=build /out/app /',
+    'There is no /out/app in "build"',
+  ],
+])('knows what a COPY did not find where BuildKit names a place of its own: %s', (error, instruction, words) => {
+  expect(buildHint(parseBuildFailure(failed(error).replace('COPY x /', instruction)))).toContain(words);
+});
+
+it.each([
   ['/bin/sh: 1: gcc: not found', '"gcc" is not in the image of the stage "build"'],
   ['/bin/sh: gcc: not found', '"gcc"'],
   ['bash: line 1: cmake: command not found', '"cmake"'],

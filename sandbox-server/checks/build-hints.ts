@@ -62,7 +62,9 @@ const causes: readonly Cause[] = [
     },
   },
   {
-    when: inError(/failed to calculate checksum|failed to compute cache key|: not found$/),
+    when: inError(
+      /failed to calculate checksum|failed to compute cache key|: not found$|buildkit-mount\d+\/[^:]+: no such file or directory$/,
+    ),
     hint: copyHint,
   },
   {
