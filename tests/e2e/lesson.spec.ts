@@ -25,7 +25,7 @@ test('the lab fails on its starter, passes on the solution, and a reload finds t
     await typeLine(page, 'docker build -t greeter .');
     await expect(page.getByTestId('image-greeter:latest')).toBeVisible({ timeout: buildMs });
     await page.getByTestId('run-checks').click();
-    for (const id of ['small-image', 'non-root', 'nothing-extra', 'tests-in-stage']) {
+    for (const id of ['small-image', 'non-root', 'nothing-extra', 'download-cached', 'tests-in-stage']) {
       await expect(page.getByTestId(`check-${id}`)).toHaveAttribute('data-status', 'fail', { timeout: buildMs });
     }
     for (const id of ['image-built', 'serves-http']) {
@@ -46,11 +46,19 @@ test('the lab fails on its starter, passes on the solution, and a reload finds t
     await typeLine(page, 'docker build -t greeter . && touch built-again');
     await expect(page.getByTestId('file-built-again')).toBeVisible({ timeout: buildMs });
     // The image has changed: what was checked before is checked again by itself.
-    for (const id of ['image-built', 'serves-http', 'small-image', 'non-root', 'nothing-extra', 'tests-in-stage']) {
+    for (const id of [
+      'image-built',
+      'serves-http',
+      'small-image',
+      'non-root',
+      'nothing-extra',
+      'download-cached',
+      'tests-in-stage',
+    ]) {
       await expect(page.getByTestId(`check-${id}`)).toHaveAttribute('data-status', 'pass', { timeout: buildMs });
     }
-    // The three steps of the lesson that these checks complete.
-    await expect(page.locator('step-end[data-done]')).toHaveCount(3);
+    // The four steps of the lesson that these checks complete.
+    await expect(page.locator('step-end[data-done]')).toHaveCount(4);
   });
 
   await test.step('after a reload the same shell is there, with its screen', async () => {

@@ -43,6 +43,7 @@ describe('in the clean room', () => {
       'small-image': 'fail',
       'non-root': 'fail',
       'nothing-extra': 'fail',
+      'download-cached': 'fail',
       'tests-in-stage': 'fail',
     });
     for (const check of starter?.result.checks ?? []) {
