@@ -1,5 +1,7 @@
 import { posix } from 'node:path';
+import { formatBytes } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
+import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
 import type { RunOptions } from './sandbox-shell.ts';
 
@@ -8,7 +10,7 @@ export interface TemporaryCopy {
   readonly dir: string;
   /** Write a file of the copy. `path` is relative and the lab author's, never a learner's. */
   write(path: string, text: string): Promise<void>;
-  /** Text of a file of the copy, or null when there is none. `path` is the lab author's. */
+  /** Text of a file of the copy, or null when there is none. `path` is the lab author's. @throws CheckFailed past 1 MiB */
   read(path: string): Promise<string | null>;
 }
 
@@ -41,7 +43,12 @@ export async function withTemporaryCopy<Result>(
       async read(path) {
         const options = { timeoutMs: copyTimeoutMs, maxOutputBytes: maxFileBytes, signal: context.signal };
         const result = await context.shell.run(['/usr/bin/cat', '--', posix.join(dir, path)], options);
-        if (result.truncated) throw new BallastError('too_large', { message: `${path} is too large to look into.` });
+        if (result.truncated) {
+          throw new CheckFailed({
+            expected: `${path} has at most ${formatBytes(maxFileBytes)}.`,
+            actual: 'It is larger, too much to look into.',
+          });
+        }
         return result.exitCode === 0 ? result.stdout : null;
       },
     });
