@@ -56,7 +56,8 @@ export async function runStages(stages: readonly Stage[]): Promise<void> {
       fallbackRenderer: 'simple',
       fallbackRendererCondition: () => !interactive,
       fallbackRendererOptions: {
-        timer: PRESET_TIMER,
+        // In a pipe without colours, whatever the environment says of CI.
+        timer: { ...PRESET_TIMER, format: () => (text) => text ?? '' },
         logger: new ListrLogger({ useIcons: false, processOutput, fields: { prefix: [], suffix: [] } }),
       },
       registerSignalListeners: false,
