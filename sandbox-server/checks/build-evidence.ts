@@ -1,17 +1,8 @@
 import { DockerfileParser } from 'dockerfile-ast';
 import { posix } from 'node:path';
-import type { BuildFailure } from './build-log.ts';
+import type { BuildEvidence, BuildFailure } from './build-log.ts';
 import { compileGlob } from './glob.ts';
 import type { SandboxShell } from './sandbox-shell.ts';
-
-/** What the files of a build say of a failure that its log does not; for hints alone. */
-export interface BuildEvidence {
-  /** The line of .dockerignore that keeps the file that COPY did not find out of the build context. */
-  readonly ignoredBy?: string;
-  /** What USER and WORKDIR said last before the failing step. */
-  readonly user?: string;
-  readonly workdir?: string;
-}
 
 interface Request {
   readonly context: string;

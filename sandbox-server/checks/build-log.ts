@@ -1,4 +1,3 @@
-import type { BuildEvidence } from './build-evidence.ts';
 import { lastLines } from './plain-text.ts';
 
 /** What BuildKit's plain progress says of a build that failed. */
@@ -21,6 +20,15 @@ export interface BuildFailure {
   readonly cause?: FailureCause;
   /** What the Dockerfile and .dockerignore say of it; left out where they were not looked at. */
   readonly evidence?: BuildEvidence;
+}
+
+/** What the files of a build say of a failure that its log does not; for hints alone. */
+export interface BuildEvidence {
+  /** The line of .dockerignore that keeps the file that COPY did not find out of the build context. */
+  readonly ignoredBy?: string;
+  /** What USER and WORKDIR said last before the failing step. */
+  readonly user?: string;
+  readonly workdir?: string;
 }
 
 const shownLines = 8;
