@@ -63,6 +63,20 @@ describe('parseBuildFailure', () => {
   });
 });
 
+it('takes what a step printed from where it ran, where the end of the log does not repeat it', () => {
+  const log = [
+    '#5 [tools 2/2] RUN cmake',
+    '#5 0.101 /bin/sh: 1: cmake: not found',
+    '#6 0.2 of another step',
+    '#5 ERROR: process "/bin/sh -c cmake" did not complete successfully: exit code: 127',
+    '------',
+    ' > [tools 2/2] RUN cmake:',
+    '------',
+    'ERROR: failed to solve: process "/bin/sh -c cmake" did not complete successfully: exit code: 127',
+  ].join('\n');
+  expect(parseBuildFailure(log)).toMatchObject({ output: '/bin/sh: 1: cmake: not found', exitCode: 127 });
+});
+
 describe('buildHint', () => {
   it.each<[string, string, string, RegExp]>([
     [

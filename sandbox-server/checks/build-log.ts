@@ -55,8 +55,18 @@ export function parseBuildFailure(log: string): BuildFailure {
     line: Number(/:(\d+)$/.exec(place)?.[1] ?? /parse error on line (\d+)/.exec(error)?.[1] ?? 0),
     exitCode: numberOrNull(/did not complete successfully: exit code: (\d+)/.exec(error)?.[1]),
     error: error.replace(/^failed to (build: failed to )?solve: /, ''),
-    output: lastLines(output.join('\n'), shownLines),
+    output: lastLines((output.length > 0 ? output : printedBy(lines)).join('\n'), shownLines),
   };
+}
+
+/** What the failed step printed as it ran: where BuildKit was too late to say it again at the end. */
+function printedBy(lines: readonly string[]): string[] {
+  const failed = /^(#\d+) ERROR: process /;
+  const id = failed.exec(lines.findLast((line) => failed.test(line)) ?? '')?.[1];
+  if (id === undefined) return [];
+  return lines
+    .filter((line) => line.startsWith(`${id} `))
+    .flatMap((line) => /^#\d+ \d+\.\d+ (.*)$/.exec(line)?.[1] ?? []);
 }
 
 /** "[test 2/3] RUN x" or, for several platforms, "[linux/amd64 test 2/3] RUN x". */
