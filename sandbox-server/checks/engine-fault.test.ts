@@ -10,6 +10,7 @@ it.each([
   'failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF',
   'failed to receive status: rpc error: code = Unavailable desc = closing transport due to: connection error: desc = "error reading from server: EOF", received prior goaway: code: NO_ERROR',
   'failed to receive status: rpc error: code = Unavailable desc = transport is closing',
+  'failed to solve: error reading from server: EOF',
   'failed to solve: write /x: no space left on device',
   'failed to solve: failed to compute cache key: failed to copy: write /a b: no space left on device',
   'failed to solve: failed to copy files: copy file range failed: no space left on device',

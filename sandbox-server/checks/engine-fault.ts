@@ -5,7 +5,7 @@ const lostEngine = 'Cannot connect to the Docker daemon at ';
 
 /** What gRPC says of a connection that broke off while the engine worked; "Unavailable" is of the connection alone. */
 const brokenOff =
-  /^(?:failed to receive status: )?(?:rpc error: code = )?Unavailable(?: desc = |: ).*(?:error reading from server|closed unexpectedly|transport is closing)/;
+  /^(?:failed to receive status: )?(?:(?:rpc error: code = )?Unavailable(?: desc = |: ).*)?(?:error reading from server|closed unexpectedly|transport is closing)/;
 
 /** A call that the kernel refused, such as "write /x: no space left on device", with nothing after it. */
 const diskFull = ': no space left on device';
