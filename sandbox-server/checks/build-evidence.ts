@@ -1,7 +1,7 @@
 import { DockerfileParser } from 'dockerfile-ast';
 import { posix } from 'node:path';
 import type { BuildEvidence, BuildFailure } from './build-log.ts';
-import { compileGlob } from './glob.ts';
+import { ignoringLine } from './dockerignore.ts';
 import type { SandboxShell } from './sandbox-shell.ts';
 
 interface Request {
@@ -36,24 +36,6 @@ export async function readEvidence(
 export const missingSource = ({ error }: BuildFailure): string | undefined =>
   /"\/?([^"]*)": not found$/.exec(error.trim())?.[1] ??
   /buildkit-mount\d+\/([^:]+): no such file or directory$/.exec(error.trim())?.[1];
-
-/** The line of a .dockerignore by which a path is left out; undefined when none does. */
-export function ignoringLine(dockerignore: string, path: string): string | undefined {
-  let by: string | undefined;
-  for (const raw of dockerignore.split('\n')) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#')) continue;
-    const isException = line.startsWith('!');
-    const pattern = posix.normalize(isException ? line.slice(1).trim() : line).replaceAll(/^\/+|\/+$/g, '');
-    const glob = compileGlob(pattern);
-    const parts = path.split('/');
-    // A folder that is left out takes along what is in it.
-    const fits = pattern === '.' || parts.some((_, end) => glob.test(parts.slice(0, end + 1).join('/')));
-    // The last line that fits decides.
-    if (fits) by = isException ? undefined : line;
-  }
-  return by;
-}
 
 /** What USER and WORKDIR said last above a line, in its stage and those that it is built on; lines count from 1. */
 export function settingsAt(dockerfile: string, line: number): Pick<BuildEvidence, 'user' | 'workdir'> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ignoringLine, readEvidence, settingsAt } from './build-evidence.ts';
+import { readEvidence, settingsAt } from './build-evidence.ts';
+import { ignoringLine } from './dockerignore.ts';
 import { buildHint } from './build-hints.ts';
 import { parseBuildFailure } from './build-log.ts';
 import type { SandboxShell } from './sandbox-shell.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { CheckContext } from './check-kind.ts';
 import { readLabFile } from './dockerfile.ts';
-import { compileGlob } from './glob.ts';
+import { fitsIgnorePattern } from './ignore-pattern.ts';
 
 /** A file of the build context that is left out, and by what. */
 export interface LeftOut {
@@ -32,15 +32,16 @@ export async function leftOutBy(
 
 /** The line of a .dockerignore that leaves a path out: the last that fits it, or a folder above, decides. */
 export function ignoringLine(text: string, path: string): string | undefined {
-  const parts = posix.normalize(path).split('/');
-  const ways = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+  const wanted = posix.normalize(path);
   let ignoring: string | undefined;
   for (const line of text.split('\n').map((each) => each.trim())) {
     if (line === '' || line.startsWith('#')) continue;
     const back = line.startsWith('!');
-    const pattern = posix.normalize(line.slice(back ? 1 : 0).trim()).replace(/^\/|\/$/g, '');
-    const glob = compileGlob(pattern);
-    if (ways.some((way) => glob.test(way))) ignoring = back ? undefined : line;
+    const pattern = posix
+      .normalize(line.slice(back ? 1 : 0).trim())
+      .replace(/^\//, '')
+      .replace(/\/$/, '');
+    if (pattern === '.' || fitsIgnorePattern(pattern, wanted)) ignoring = back ? undefined : line;
   }
   return ignoring;
 }
