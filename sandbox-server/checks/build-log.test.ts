@@ -150,3 +150,20 @@ describe('what a build ran out of', () => {
     expect(describeTimeout('', 30_000)).toBe('The build was still running after 30 seconds, and was stopped.');
   });
 });
+
+it('looks at both ends of a line without an end, so that no hint takes long to find', () => {
+  const line = '/bin/sh "/a '.repeat(150_000);
+  const log = failedStep(
+    '[b 1/1] RUN x',
+    line,
+    `process "/bin/sh -c ${line}" did not complete successfully: exit code: 3`,
+  );
+  const started = performance.now();
+  const failure = parseBuildFailure(log);
+  expect(failure.exitCode).toBe(3);
+  expect(failure.error).toMatch(/exit code: 3$/);
+  expect(failure.output.length).toBeLessThan(5000);
+  buildHint(failure);
+  // A pattern that begins at each of so many places and looks to the end from there would take hours.
+  expect(performance.now() - started).toBeLessThan(10_000);
+});

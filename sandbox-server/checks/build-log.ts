@@ -32,6 +32,11 @@ export interface BuildEvidence {
 }
 
 const shownLines = 8;
+/** Characters of one line that are looked at and shown, half from each end: a step may print megabytes without a newline. */
+const shownCharacters = 4000;
+
+const clipped = (line: string): string =>
+  line.length <= shownCharacters ? line : `${line.slice(0, shownCharacters / 2)} … ${line.slice(-shownCharacters / 2)}`;
 
 /**
  * Find the failing step in the log of a build with `--progress plain`.
@@ -54,8 +59,8 @@ export function parseBuildFailure(log: string): BuildFailure {
     instruction,
     line: Number(/:(\d+)$/.exec(place)?.[1] ?? /parse error on line (\d+)/.exec(error)?.[1] ?? 0),
     exitCode: numberOrNull(/did not complete successfully: exit code: (\d+)/.exec(error)?.[1]),
-    error: error.replace(/^failed to (build: failed to )?solve: /, ''),
-    output: lastLines((output.length > 0 ? output : printedBy(lines)).join('\n'), shownLines),
+    error: clipped(error.replace(/^failed to (build: failed to )?solve: /, '')),
+    output: lastLines((output.length > 0 ? output : printedBy(lines)).map(clipped).join('\n'), shownLines),
   };
 }
 

@@ -34,7 +34,11 @@ const causes: readonly { readonly when: RegExp; readonly hint: string }[] = [
   },
 ];
 
+/** Characters from each end of a log in which a cause is looked for: some patterns take time with the square of a line. */
+const lookedAt = 8192;
+
 /** Why the program did not start or did not go on, or undefined when the text tells nothing known. */
 export function startHint(text: string): string | undefined {
-  return causes.find(({ when }) => when.test(text))?.hint;
+  const ends = text.length <= 2 * lookedAt ? text : `${text.slice(0, lookedAt)}\n${text.slice(-lookedAt)}`;
+  return causes.find(({ when }) => when.test(ends))?.hint;
 }
