@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { SandboxShell } from './sandbox-shell.ts';
 import type { ImageReader } from '../images/image-reader.ts';
-import type { OwedProof } from './source-proof.ts';
+import type { OwedProof } from './source-proof-schema.ts';
 
 /** What a check has to work with; it never sees the engine driver or the session. */
 export interface CheckContext {

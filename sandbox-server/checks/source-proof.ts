@@ -1,46 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import { z } from 'zod';
-import { duration } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { CheckContext } from './check-kind.ts';
 import { readLabFile } from './dockerfile.ts';
 import { lookInFairTime } from './fair-share.ts';
 import { ask } from './http-probe.ts';
 import type { Answer } from './http-probe.ts';
-import { relativePath } from './parameters.ts';
 import { withProbeContainer } from './probe-container.ts';
 import type { ProbeContainer } from './probe-container.ts';
+import type { OwedProof, SourceProof } from './source-proof-schema.ts';
 import { withTemporaryCopy } from './temporary-copy.ts';
-
-/** How the clean room tells a service that is compiled from its sources from one that was brought along ready-made. */
-export const sourceProofSchema = z.strictObject({
-  file: relativePath.describe(
-    'Source file that is changed in a copy; list it under "protected", so that it is as you know it.',
-  ),
-  replace: z.string().min(1).describe('Text in it that is replaced.'),
-  by: z
-    .string()
-    .refine((text) => text.includes('{{first}}') && text.includes('{{second}}'), 'must hold {{first}} and {{second}}')
-    .describe('What it is replaced by: code that puts {{first}} and {{second}}, joined by "-", into an answer.'),
-  port: z.int().min(1).max(65_535).describe('Port that the service listens on inside the container.'),
-  path: z
-    .string()
-    .startsWith('/')
-    .default('/')
-    .describe('What is asked for; the word may be in a header or in the body.'),
-  readyWithin: duration
-    .prefault('10s')
-    .describe('Time from the start to the first answer; as long as the checks of its answers allow.'),
-});
-export type SourceProof = z.output<typeof sourceProofSchema>;
-
-/** What an image must still answer, having been silent. */
-export interface OwedProof {
-  readonly proof: SourceProof;
-  /** Drawn for this build alone. */
-  readonly word: string;
-}
 
 const pollMs = 200;
 

@@ -8,8 +8,9 @@ import { dockerBuild } from '../docker-build.ts';
 import type { BuildOutcome } from '../docker-build.ts';
 import { dockerCli } from '../docker-cli.ts';
 import { contextParameter, dockerfileParameter, imageParameter } from '../parameters.ts';
-import { judgeMarked, sourceProofSchema, withMarkedCopy } from '../source-proof.ts';
-import type { SourceProof } from '../source-proof.ts';
+import { judgeMarked, withMarkedCopy } from '../source-proof.ts';
+import { sourceProofSchema } from '../source-proof-schema.ts';
+import type { SourceProof } from '../source-proof-schema.ts';
 
 const schema = z.strictObject({
   image: imageParameter,
