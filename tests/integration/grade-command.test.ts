@@ -39,7 +39,7 @@ async function grade(
 ): Promise<Ended> {
   const child = spawn(process.execPath, ['sandbox-server/cli/main.ts', 'grade', lab, ...args], {
     cwd: projectRoot,
-    env: { ...process.env, BALLAST_HOME: home, CI: 'true', FORCE_COLOR: '1' },
+    env: { ...process.env, BALLAST_HOME: home, CI: 'true', FORCE_COLOR: undefined },
   });
   child.stdin.on('error', () => undefined).end(stdin);
   let said = '';
