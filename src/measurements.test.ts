@@ -5,6 +5,7 @@ import { measuredFigure } from './measurements.ts';
 const image = (sizeBytes: number, packages: number, equivalent = false): MeasuredImage => ({
   title: 'an image',
   equivalent,
+  recipes: {},
   sizeBytes,
   packages,
   files: 1234,

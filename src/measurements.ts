@@ -36,6 +36,9 @@ export function measuredFigure(props: MeasuredProps, from = measured): MeasuredF
   return { text, value, title: `${title}. Measured on ${from.measuredOn}${note}.` };
 }
 
+/** @throws Error when it was not measured */
+export const measuredImage = (id: string): MeasuredImage => named(measured.images, id);
+
 function named<Entry>(entries: Readonly<Record<string, Entry>>, id: string): Entry {
   const found = entries[id];
   if (found !== undefined) return found;

@@ -6,10 +6,13 @@ import { parseStages } from '../checks/dockerfile.ts';
 import { createEngineShell } from '../checks/engine-shell.ts';
 import { createSandboxImages } from '../checks/index.ts';
 import type { SandboxShell } from '../checks/index.ts';
+import { findEntry, recipeHash } from '../base-images/catalogue.ts';
 import type { StoredImage } from '../base-images/manifest.ts';
 import { packSubmission, readSubmissionFolder } from '../grading/submission.ts';
 import type { GraderOptions } from '../grading/index.ts';
 import { executableClass } from '../images/executables.ts';
+import { debianPackages } from '../images/debian-packages.ts';
+import type { DebianPackages } from '../images/debian-packages.ts';
 import type { ImageContents } from '../images/image-reader.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
@@ -22,6 +25,8 @@ export interface MeasureOptions extends GraderOptions {
   readonly labs: ReadonlyMap<string, Lab>;
   /** The base images that the sandbox has, and where each came from. */
   readonly stored: readonly StoredImage[];
+  /** Base images whose Debian packages are wanted. */
+  readonly listed: readonly string[];
   /** Told of each recipe before it is tried. */
   readonly onRecipe: (id: string) => void;
 }
@@ -33,7 +38,10 @@ const home = '/home/learner';
  * Build and read all that the recipes ask for, in one fresh sandbox, which is removed at the end.
  * @throws BallastError bad_request when a recipe names a lab or a base image that is not there, or its build fails.
  */
-export async function measure(recipes: Recipes, options: MeasureOptions): Promise<Measurements> {
+export async function measure(
+  recipes: Pick<Recipes, 'images' | 'rebuilds'>,
+  options: MeasureOptions,
+): Promise<{ readonly measurements: Measurements; readonly listed: readonly DebianPackages[] }> {
   const { engine, signal } = options;
   const { id } = await startSandbox(
     engine,
@@ -62,7 +70,10 @@ export async function measure(recipes: Recipes, options: MeasureOptions): Promis
       options.onRecipe(name);
       rebuilds[name] = await bench.rebuild(name, recipe);
     }
-    return { version: 1, measuredOn: new Date().toISOString().slice(0, 10), images, rebuilds };
+    const listed: DebianPackages[] = [];
+    for (const ref of options.listed) listed.push(debianPackages((await bench.baseImage(ref, ref)).contents));
+    const measuredOn = new Date().toISOString().slice(0, 10);
+    return { measurements: { version: 1, measuredOn, images, rebuilds }, listed };
   } finally {
     await engine.removeSandbox(id);
   }
@@ -79,20 +90,24 @@ class Bench {
   }
 
   async image(name: string, recipe: ImageRecipe): Promise<MeasuredImage> {
-    const images = createSandboxImages(this.#shell);
     if ('ref' in recipe) {
-      const stored = this.#options.stored.find(({ ref }) => ref === recipe.ref);
-      if (stored === undefined) throw problem(name, `no lab brings the image ${recipe.ref}`);
-      // Top layers of the store are not marked as committed until something is put on them, and cannot be saved so.
-      await this.#run([dockerCli, 'create', '--name', name, recipe.ref, 'none']);
-      const contents = await images.read(recipe.ref, this.#options.signal);
-      return { title: recipe.title, equivalent: stored.origin === 'equivalent', ...weigh(contents) };
+      const { contents, stored } = await this.baseImage(name, recipe.ref);
+      return { title: recipe.title, ...(await madeBy([stored])), ...weigh(contents) };
     }
     const dir = await this.#place(name, recipe);
     const tag = `measured:${name}`;
-    const { equivalent } = await this.#build(name, dir, { tag, target: recipe.target });
-    const contents = await images.read(tag, this.#options.signal);
-    return { title: recipe.title, equivalent, ...weigh(contents) };
+    const { bases } = await this.#build(name, dir, { tag, target: recipe.target });
+    const contents = await createSandboxImages(this.#shell).read(tag, this.#options.signal);
+    return { title: recipe.title, ...(await madeBy(bases)), ...weigh(contents) };
+  }
+
+  /** What is in a base image of the store. */
+  async baseImage(name: string, ref: string): Promise<{ contents: ImageContents; stored: StoredImage }> {
+    const stored = this.#options.stored.find((image) => image.ref === ref);
+    if (stored === undefined) throw problem(name, `the image ${ref} is not there ("npx ballast setup --track all")`);
+    // Top layers of the store are not marked as committed until something is put on them, and cannot be saved so.
+    await this.#run([dockerCli, 'create', ref, 'none']);
+    return { stored, contents: await createSandboxImages(this.#shell).read(ref, this.#options.signal) };
   }
 
   async rebuild(name: string, recipe: RebuildRecipe): Promise<MeasuredRebuild> {
@@ -140,8 +155,7 @@ class Bench {
     });
     const ms = performance.now() - started;
     if (outcome.status !== 'built') throw problem(name, `its build does not work:\n${outcome.log.slice(-2000)}`);
-    const equivalent = this.#options.stored.some(({ ref, origin }) => origin === 'equivalent' && refs.has(ref));
-    return { ms, log: outcome.log, equivalent };
+    return { ms, log: outcome.log, bases: this.#options.stored.filter(({ ref }) => refs.has(ref)) };
   }
 
   async #run(argv: readonly string[], stdin?: string | ReturnType<typeof packSubmission>) {
@@ -163,12 +177,19 @@ const problem = (name: string, text: string): BallastError =>
     hint: 'Recipes are in measurements/recipes.yaml.',
   });
 
+/** Whether equivalents were used, and the recipe of each: a figure of another recipe is out of date. */
+async function madeBy(bases: readonly StoredImage[]): Promise<Pick<MeasuredImage, 'equivalent' | 'recipes'>> {
+  const equivalents = bases.filter(({ origin }) => origin === 'equivalent').flatMap(({ ref }) => findEntry(ref) ?? []);
+  const hashes = await Promise.all(equivalents.map(async (entry) => [entry.ref, await recipeHash(entry)] as const));
+  return { equivalent: equivalents.length > 0, recipes: Object.fromEntries(hashes) };
+}
+
 /** The figures of an image that lessons quote. */
 export function weigh({
   sizeBytes,
   packages,
   merged,
-}: Pick<ImageContents, 'sizeBytes' | 'packages' | 'merged'>): Omit<MeasuredImage, 'title' | 'equivalent'> {
+}: Pick<ImageContents, 'sizeBytes' | 'packages' | 'merged'>): Omit<MeasuredImage, 'title' | 'equivalent' | 'recipes'> {
   const entries = [...merged.values()].map(({ entry }) => entry);
   const files = entries.filter(({ type }) => type === 'file');
   const tools = new Set(entries.flatMap((entry) => executableClass(entry) ?? []));

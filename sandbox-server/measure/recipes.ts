@@ -25,8 +25,17 @@ const rebuildRecipe = z.strictObject({
 });
 export type RebuildRecipe = z.infer<typeof rebuildRecipe>;
 
+/** What Debian mended in the packages of base images, for labs that look it up. */
+const advisoriesRecipe = z.strictObject({
+  images: z.array(line).min(1).describe('Base images whose packages count.'),
+  months: z.int().positive().describe('How far back from the newest index of the mirror.'),
+  files: z.array(line).min(1).describe('Files of the project that it is written to.'),
+});
+export type AdvisoriesRecipe = z.infer<typeof advisoriesRecipe>;
+
 /** measurements/recipes.yaml: what lessons want to know. */
 export const recipes = z.strictObject({
+  advisories: advisoriesRecipe,
   images: z.record(id, imageRecipe),
   rebuilds: z.record(id, rebuildRecipe),
 });

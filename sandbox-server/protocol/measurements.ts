@@ -8,6 +8,8 @@ export const measuredImage = z.strictObject({
   title: z.string(),
   /** Whether a base image of it was our equivalent of the official one. */
   equivalent: z.boolean(),
+  /** Its base images that are equivalents, with the hash of the recipe that each was made by. */
+  recipes: z.record(z.string(), z.string()),
   /** Uncompressed bytes of all layers. */
   sizeBytes: count,
   /** Packages that a container sees, of all package systems. */

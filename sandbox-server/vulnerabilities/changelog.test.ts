@@ -27,9 +27,9 @@ const since = (installed: string) =>
 
 it('reads versions and their CVEs', () => {
   expect(entries).toEqual([
-    ['3.0.15-1~deb12u1', ['CVE-2024-5535', 'CVE-2024-4741']],
-    ['3.0.14-1~deb12u2', ['CVE-2024-5535']],
-    ['3.0.11-1~deb12u2', ['CVE-2023-5363']],
+    ['3.0.15-1~deb12u1', ['CVE-2024-5535', 'CVE-2024-4741'], '2024-09-01'],
+    ['3.0.14-1~deb12u2', ['CVE-2024-5535'], '2024-08-01'],
+    ['3.0.11-1~deb12u2', ['CVE-2023-5363'], '2023-10-01'],
   ]);
   expect(parseChangelog('Changes in 1.2 (2024-01-01)\n\n* CVE-2024-0001\n')).toEqual([]);
   expect(parseChangelog('')).toEqual([]);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** Versions of a source package, newest first, with the CVEs that each names as fixed. */
-export const changelogEntries = z.array(z.tuple([z.string(), z.array(z.string())]));
+/** Versions of a source package, newest first, with the CVEs that each names as fixed, and its ISO date (or nothing). */
+export const changelogEntries = z.array(z.tuple([z.string(), z.array(z.string()), z.string()]));
 export type ChangelogEntries = z.infer<typeof changelogEntries>;
 
 /** Reads a Debian changelog; what is none has no entries. */
@@ -10,7 +10,9 @@ export function parseChangelog(text: string): ChangelogEntries {
     const version = /^\S+ \(([^)\s]+)\) [^;\n]+;/.exec(entry)?.[1];
     if (version === undefined) return [];
     const cves = [...entry.matchAll(/\bCVE-\d{4}-\d{4,7}\b/g)].map(([cve]) => cve);
-    return [[version, [...new Set(cves)]]];
+    const signed = Date.parse(/^ -- .+> {1,2}(.+)$/m.exec(entry)?.[1] ?? '');
+    const date = Number.isNaN(signed) ? '' : new Date(signed).toISOString().slice(0, 10);
+    return [[version, [...new Set(cves)], date]];
   });
 }
 
