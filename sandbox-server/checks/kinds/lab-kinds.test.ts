@@ -10,25 +10,32 @@ describe('lab-file', () => {
 });
 
 describe('lab-table', () => {
-  const head = '| image | size (MB) | packages | start |\n| --- | ---: | :-- | --- |\n';
-  const measured = new Map([['naive', { megabytes: 700, dpkg: 160 }]]);
+  const head = '| image | size (MB) | packages | CVEs | start |\n| --- | ---: | :-- | --- | --- |\n';
+  const measured = new Map([
+    ['naive', { megabytes: 700, dpkg: 160, cves: 4 }],
+    ['scratch', { megabytes: 7, dpkg: 0, cves: 0 }],
+  ]);
+  const scratch = '| scratch | 7 | 0 | 0 | 3 |\n';
+  const cves = { heading: 'CVEs', advisories: 'advisories.tsv' };
   const judge = (rows: string): string | undefined =>
     judgeTable(
       parseTable(`# Measured\n\n${head}${rows}`),
-      { megabytes: 'size (MB)', dpkg: 'packages', filled: ['start'], tolerancePercent: 10 },
+      { megabytes: 'size (MB)', dpkg: 'packages', cves, filled: ['start'], tolerancePercent: 10 },
       measured,
     );
 
   it('accepts what is near to what was measured', () => {
-    expect(judge('| naive | 684.2 | 160 | 310 ms |\n')).toBeUndefined();
-    expect(judge('| naive | 1 | 2 | 3 |\n| naive | 684,2 | 176 | 310 |\n')).toBeUndefined();
+    expect(judge(`${scratch}| naive | 684.2 | 160 | 5 | 310 ms |\n`)).toBeUndefined();
+    expect(judge(`${scratch}| naive | 1 | 2 | 3 | 4 |\n| naive | 684,2 | 176 | 3 | 310 |\n`)).toBeUndefined();
   });
 
   it('names what is missing or off, without telling the right number', () => {
     expect(judge('')).toBe('There is no row "naive".');
-    expect(judge('| naive | 684.2 | 160 | |\n')).toBe('The row "naive" has no number under "start".');
-    expect(judge('| naive | 500 | 160 | 3 |\n')).toContain('says 500 under "size (MB)"');
-    expect(judge('| naive | 684 | 78 | 3 |\n')).toContain('says 78 under "packages"');
+    expect(judge('| naive | 684.2 | 160 | 4 | |\n')).toBe('The row "naive" has no number under "start".');
+    expect(judge('| naive | 500 | 160 | 4 | 3 |\n')).toContain('says 500 under "size (MB)"');
+    expect(judge('| naive | 684 | 78 | 4 | 3 |\n')).toContain('says 78 under "packages"');
+    expect(judge('| naive | 684 | 160 | 2 | 3 |\n')).toContain('says 2 under "CVEs"');
+    expect(judge('| naive | 684 | 160 | 4 | 3 |\n| scratch | 7 | 0 | 1 | 3 |\n')).toContain('says 1 under "CVEs"');
   });
 
   it('takes a row only with the headings above it', () => {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { debianPackages } from '../../images/debian-packages.ts';
+import { countAdvised, parseAdvisories } from '../../vulnerabilities/advisory-list.ts';
 import type { CheckKind } from '../check-kind.ts';
 import { readLabFile } from '../dockerfile.ts';
 import { imageParameter, relativePath } from '../parameters.ts';
@@ -11,6 +13,13 @@ const schema = z.strictObject({
     .describe('First cell of each row, with the image that it is about.'),
   megabytes: z.string().min(1).optional().describe('Heading of the column with sizes in MB (a million bytes).'),
   dpkg: z.string().min(1).optional().describe("Heading of the column with the number of Debian's packages."),
+  cves: z
+    .strictObject({
+      heading: z.string().min(1).describe('Heading of the column.'),
+      advisories: relativePath.describe('File of the lab folder that says what Debian mended, by "ballast measure".'),
+    })
+    .optional()
+    .describe('Column with the number of CVEs that the file names for packages that the image lists.'),
   filled: z.array(z.string().min(1)).default([]).describe('Headings of columns that hold some number in each row.'),
   tolerancePercent: z.number().min(0).max(100).default(10).describe('How far a number may be off.'),
 });
@@ -20,12 +29,13 @@ type Parameters = z.output<typeof schema>;
 export interface Measured {
   readonly megabytes: number;
   readonly dpkg: number;
+  readonly cves: number;
 }
 
 /** A table that was measured is right about the images as they are; one that was copied or made up is not. */
 export const labTable: CheckKind<Parameters> = {
   name: 'lab-table',
-  summary: 'A table in the lab folder says of images what is measured of them: sizes, numbers of packages.',
+  summary: 'A table in the lab folder says of images what is measured of them: sizes, numbers of packages and of CVEs.',
   docs: {
     looksAt: 'A table in Markdown in the lab folder, compared with what is measured of the images as they are now.',
     example: `file: TABLE.md
@@ -37,15 +47,21 @@ megabytes: Size`,
   schema,
   timeoutMs: 240_000,
   async run(parameters, context) {
-    const { file, rows, tolerancePercent } = parameters;
+    const { file, rows, cves, tolerancePercent } = parameters;
     const expected = `The table in ${file} has the rows ${Object.keys(rows).join(', ')}, with numbers that are within ${String(tolerancePercent)} % of what is measured.`;
     const text = await readLabFile(context, file);
     const hint = 'Measure the images as they are now and put the rows under the heading of the table.';
     if (text === null) return { status: 'fail', expected, actual: `There is no ${file}.`, hint };
+    const advisories = parseAdvisories(cves === undefined ? '' : ((await readLabFile(context, cves.advisories)) ?? ''));
     const measured = new Map<string, Measured>();
     for (const [row, image] of Object.entries(rows)) {
       const contents = await context.images.read(image, context.signal);
-      measured.set(row, { megabytes: contents.sizeBytes / 1e6, dpkg: countPackages(contents, ['dpkg']).total });
+      const sources = new Set(debianPackages(contents).packages.map(({ name, source }) => source?.name ?? name));
+      measured.set(row, {
+        megabytes: contents.sizeBytes / 1e6,
+        dpkg: countPackages(contents, ['dpkg']).total,
+        cves: countAdvised(advisories, sources),
+      });
     }
     const wrong = judgeTable(parseTable(text), parameters, measured);
     if (wrong === undefined) return { status: 'pass', expected, actual: 'It does.' };
@@ -77,22 +93,27 @@ export function parseTable(text: string): ReadonlyMap<string, ReadonlyMap<string
 /** The first thing that is wrong with the table, or undefined. What was measured is not told: it is to be measured. */
 export function judgeTable(
   table: ReturnType<typeof parseTable>,
-  { megabytes, dpkg, filled, tolerancePercent }: Omit<Parameters, 'rows' | 'file'>,
+  { megabytes, dpkg, cves, filled, tolerancePercent }: Omit<Parameters, 'rows' | 'file'>,
   measured: ReadonlyMap<string, Measured>,
 ): string | undefined {
   for (const [row, truth] of measured) {
     const cells = table.get(row);
     if (cells === undefined) return `There is no row "${row}".`;
-    for (const heading of [megabytes, dpkg, ...filled]) {
-      if (heading !== undefined && readNumber(cells.get(heading)) === undefined)
-        return `The row "${row}" has no number under "${heading}".`;
+    const columns = [
+      { heading: megabytes, right: truth.megabytes, slack: 0 },
+      // A whole number may be off by one where the share of it is less than that.
+      { heading: dpkg, right: truth.dpkg, slack: 1 },
+      { heading: cves?.heading, right: truth.cves, slack: 1 },
+    ].flatMap(({ heading, ...column }) => (heading === undefined ? [] : [{ heading, ...column }]));
+    for (const heading of [...columns.map((column) => column.heading), ...filled]) {
+      if (readNumber(cells.get(heading)) === undefined) return `The row "${row}" has no number under "${heading}".`;
     }
-    const size = megabytes === undefined ? undefined : readNumber(cells.get(megabytes));
-    if (size !== undefined && Math.abs(size - truth.megabytes) > (truth.megabytes * tolerancePercent) / 100)
-      return `The row "${row}" says ${String(size)} under "${megabytes ?? ''}", and that is not what the image is now.`;
-    const packages = dpkg === undefined ? undefined : readNumber(cells.get(dpkg));
-    if (packages !== undefined && Math.abs(packages - truth.dpkg) > Math.ceil((truth.dpkg * tolerancePercent) / 100))
-      return `The row "${row}" says ${String(packages)} under "${dpkg ?? ''}", and that is not what the image lists now.`;
+    for (const { heading, right, slack } of columns) {
+      const said = readNumber(cells.get(heading)) ?? 0;
+      const allowed = right === 0 ? 0 : Math.max(slack, (right * tolerancePercent) / 100);
+      if (Math.abs(said - right) > allowed)
+        return `The row "${row}" says ${String(said)} under "${heading}", and that is not what the image is now.`;
+    }
   }
   return undefined;
 }
