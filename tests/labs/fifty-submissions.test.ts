@@ -84,7 +84,8 @@ async function hostile(solution: Submission): Promise<Expected[]> {
   const dockerfiles = {
     hang: 'FROM golang:1.24\nRUN sleep 100000\n',
     spin: 'FROM golang:1.24\nRUN while :; do :; done\n',
-    bomb: "FROM golang:1.24\nRUN bash -c ':(){ :|:& };:; sleep 100000'\n",
+    // Its first shell starts nothing more: a bomb that cannot start one more program ends by itself at some time or other.
+    bomb: "FROM golang:1.24\nRUN bash -c ':(){ :|:& };:; while :; do :; done'\n",
     flood: 'FROM golang:1.24\nRUN yes\n',
   };
   const start = await readSubmissionFolder(lab.startDir);
