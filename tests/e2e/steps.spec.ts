@@ -36,7 +36,7 @@ test('a word of the glossary tells its meaning to pointer and keyboard, and Esca
   ballast,
 }) => {
   await page.goto(`${ballast.url}/lessons/one-image/`);
-  const word = page.locator('glossary-term a').first();
+  const word = page.locator('glossary-term a', { hasText: 'layer' }).first();
   const meaning = page.getByRole('tooltip', { name: /What one instruction of a Dockerfile/ });
   // Scrolling hides a meaning: it must be over before the pointer comes.
   await word.scrollIntoViewIfNeeded();
