@@ -11,6 +11,9 @@ export interface ContainerProcess {
 
 const shortMs = 20_000;
 
+/** Whether the kernel's name of a process is that of a shell; busybox is named so where it is one. */
+export const isShellName = (command: string): boolean => /^(ba|da|a)?sh$|^busybox$/.test(command);
+
 /**
  * The processes of a container; none when its first one has ended.
  * @param root pid of its first process in the sandbox

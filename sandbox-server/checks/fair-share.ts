@@ -69,8 +69,9 @@ export function watchShare(read: () => Promise<SandboxReading | null>, limitMs: 
 }
 
 /** On a busy host what is waited for is given up to so many times its time, until it has had its share of the machine. */
-const mostPatience = 4;
-const looksPerLimit = 4;
+export const mostPatience = 4;
+/** How often it is asked, in each further time of that length, whether it had its share by now. */
+export const looksPerLimit = 4;
 /** Past its limit: looking often would itself take what makes a program that waits look busy. */
 const latePollMs = 1000;
 

@@ -3,7 +3,7 @@ import { BallastError } from '../protocol/index.ts';
 import type { CheckContext } from './check-kind.ts';
 import { dockerCli } from './docker-cli.ts';
 import { lastLines } from './plain-text.ts';
-import { readSandbox, usedUpBetween } from './sandbox-reading.ts';
+import { ranOutOfMemory, readSandbox } from './sandbox-reading.ts';
 
 /** How far a container of the learner's image has come. */
 export type ProbeState =
@@ -122,13 +122,7 @@ export async function withProbeContainer<Result>(
         return parseListening(tables.stdout);
       },
       pid,
-      async ranOutOfMemory() {
-        const [first, now] = await Promise.all([before, readSandbox(context.shell)]);
-        if (first === null || now === null) return undefined;
-        const { memory, hostMemory } = usedUpBetween(first, now);
-        if (hostMemory) throw new BallastError('engine_failed', { message: 'The machine ran out of memory.' });
-        return memory;
-      },
+      ranOutOfMemory: () => ranOutOfMemory(before, context.shell),
     };
     return await use({ started: true, container });
   } finally {

@@ -4,7 +4,7 @@ import { BallastError } from '../protocol/index.ts';
 import { dockerCli } from './docker-cli.ts';
 import { watchShare } from './fair-share.ts';
 import { isImageFault } from './probe-container.ts';
-import { readSandbox, usedUpBetween } from './sandbox-reading.ts';
+import { ranOutOfMemory, readSandbox } from './sandbox-reading.ts';
 
 export interface RunOnceRequest {
   readonly image: string;
@@ -53,11 +53,8 @@ export async function runOnce(context: CheckContext, request: RunOnceRequest): P
       return { timedOut, exitCode, output, engineFault: result.stderr.trim() };
     if (timedOut && !(await share.hadItsShare())) throw new BallastError('host_busy');
     if (timedOut || exitCode !== 137) return { timedOut, exitCode, output };
-    const [before, after] = await Promise.all([share.before, readSandbox(context.shell)]);
-    if (before === null || after === null) return { timedOut, exitCode, output };
-    const { memory, hostMemory } = usedUpBetween(before, after);
-    if (hostMemory) throw new BallastError('engine_failed', { message: 'The machine ran out of memory.' });
-    return { timedOut, exitCode, output, outOfMemory: memory };
+    const outOfMemory = await ranOutOfMemory(share.before, context.shell);
+    return { timedOut, exitCode, output, ...(outOfMemory === undefined ? {} : { outOfMemory }) };
   } finally {
     share.stop();
     // Not under the check's signal: what was started is removed even when the check's time is up.

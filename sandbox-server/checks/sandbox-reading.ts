@@ -1,3 +1,4 @@
+import { BallastError } from '../protocol/index.ts';
 import type { SandboxShell } from './sandbox-shell.ts';
 
 /** What the kernel has counted of one sandbox since it was made. Only differences of two readings say something. */
@@ -100,4 +101,20 @@ export function usedUpBetween(before: SandboxReading, after: SandboxReading): Us
     disk: after.freeBytes < fullBytes,
     hostMemory: killed && !ownLimit,
   };
+}
+
+/**
+ * Whether the sandbox has run out of memory since a reading.
+ * @returns undefined where it can't be told
+ * @throws BallastError engine_failed when it was the machine that did
+ */
+export async function ranOutOfMemory(
+  since: Promise<SandboxReading | null>,
+  shell: SandboxShell,
+): Promise<boolean | undefined> {
+  const [before, after] = await Promise.all([since, readSandbox(shell)]);
+  if (before === null || after === null) return undefined;
+  const { memory, hostMemory } = usedUpBetween(before, after);
+  if (hostMemory) throw new BallastError('engine_failed', { message: 'The machine ran out of memory.' });
+  return memory;
 }

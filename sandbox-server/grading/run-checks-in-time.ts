@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runChecks } from '../checks/index.ts';
 import type { RunChecksOptions } from '../checks/index.ts';
+import { looksPerLimit, mostPatience } from '../checks/fair-share.ts';
 import type { Lab } from '../labs/index.ts';
 import { BallastError } from '../protocol/index.ts';
 import type { CheckResult, LabResult } from '../protocol/index.ts';
@@ -106,10 +107,6 @@ export async function runChecksInTime(
     ended.abort();
   }
 }
-
-/** On a busy host a submission is given up to so many times its time, until it has had its share of the machine. */
-const mostPatience = 4;
-const looksPerLimit = 4;
 
 /** Resolves when time has run out: whether with the submission's fair share. Rejects when `signal` aborts. */
 async function waitForLimit(

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { findEntry, recipeHash } from '../base-images/catalogue.ts';
@@ -24,8 +24,9 @@ it('was measured by the recipes as they are: else run "npx ballast measure"', as
   expect(used).toEqual(now);
 });
 
-it('gives all labs the same advisories', () => {
-  const [first = '', ...others] = wanted.advisories.files.map(textOf);
+it.each(['advisories.tsv', 'scan.sh'])('gives all labs the same %s', (name) => {
+  const files = wanted.advisories.files.map((file) => join(dirname(file), name));
+  const [first = '', ...others] = files.map(textOf);
   expect(first.split('\n').length).toBeGreaterThan(10);
   for (const other of others) expect(other).toBe(first);
 });

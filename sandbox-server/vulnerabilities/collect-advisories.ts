@@ -1,5 +1,6 @@
 import type { ImagePackage } from '../images/packages.ts';
 import type { Advisory } from './advisory-list.ts';
+import { sourceChangelog } from './debian-data.ts';
 import type { DebianData } from './debian-data.ts';
 
 /**
@@ -16,14 +17,8 @@ export async function collectAdvisories(
   const bySource = Map.groupBy(newest.values(), ({ source }) => source.name);
   const advisories: Advisory[] = [];
   for (const [source, candidates] of bySource) {
-    for (const candidate of candidates) {
-      // Some packages have the changelog of their source in another one.
-      const entries = await data.changelog(candidate);
-      if (entries === null) continue;
-      for (const [fixedIn, cves, date] of entries)
-        if (cves.length > 0 && date >= since) advisories.push({ source, fixedIn, date, cves });
-      break;
-    }
+    for (const [fixedIn, cves, date] of (await sourceChangelog(candidates, data)) ?? [])
+      if (cves.length > 0 && date >= since) advisories.push({ source, fixedIn, date, cves });
   }
   return advisories;
 }

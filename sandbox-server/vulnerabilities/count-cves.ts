@@ -7,7 +7,7 @@ import type { DebianPackages } from '../images/debian-packages.ts';
 import { BallastError } from '../protocol/index.ts';
 import { fixedSince } from './changelog.ts';
 import type { Candidate } from './changelog.ts';
-import { openDebianData } from './debian-data.ts';
+import { openDebianData, sourceChangelog } from './debian-data.ts';
 import type { DebianData } from './debian-data.ts';
 
 // What an image lists is somebody's claim: each name costs a comparison, each package with an update a download.
@@ -81,25 +81,15 @@ export async function countCves(
   const sources: OutdatedSource[] = [];
   for (const [source, { installed, candidates }] of [...bySource].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     signal?.throwIfAborted();
-    const fixed = await fixedBy(candidates, data, installed, olderThan);
+    const entries = await sourceChangelog(candidates, data);
+    const fixed =
+      entries === null
+        ? { cves: [], complete: false }
+        : await fixedSince(entries, installed, (than) => olderThan(installed, than));
     sources.push({ source, installed, candidate: candidates[0]?.source.version ?? '', ...fixed });
   }
   const count = new Set(sources.flatMap(({ cves }) => cves)).size;
   return { count, sources, databaseDate: data.date };
-}
-
-/** Some packages have the changelog of their source in another one. */
-async function fixedBy(
-  candidates: readonly Candidate[],
-  data: DebianData,
-  installed: string,
-  olderThan: (version: string, than: string) => Promise<boolean>,
-): Promise<Pick<OutdatedSource, 'cves' | 'complete'>> {
-  for (const candidate of candidates) {
-    const entries = await data.changelog(candidate);
-    if (entries !== null) return fixedSince(entries, installed, (than) => olderThan(installed, than));
-  }
-  return { cves: [], complete: false };
 }
 
 const exec = promisify(execFile);

@@ -48,6 +48,21 @@ function once<Value>(key: string, make: () => Promise<Value>): Promise<Value> {
 }
 
 /**
+ * The changelog of a source, of the first of its packages that has one: some have it in another one.
+ * @throws BallastError cve_data_missing when it can't be fetched
+ */
+export async function sourceChangelog(
+  candidates: readonly Candidate[],
+  data: Pick<DebianData, 'changelog'>,
+): Promise<ChangelogEntries | null> {
+  for (const candidate of candidates) {
+    const entries = await data.changelog(candidate);
+    if (entries !== null) return entries;
+  }
+  return null;
+}
+
+/**
  * Fetches the package lists of a release, and the changelogs that were wanted and could not be had.
  * @param home the server's home folder
  * @returns date of the mirror's newest index

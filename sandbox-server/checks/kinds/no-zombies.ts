@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { duration } from '../../labs/quantities.ts';
 import { BallastError } from '../../protocol/index.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
-import { listProcesses } from '../container-processes.ts';
+import { isShellName, listProcesses } from '../container-processes.ts';
 import type { ContainerProcess } from '../container-processes.ts';
 import { dockerCli } from '../docker-cli.ts';
 import { ask } from '../http-probe.ts';
@@ -179,7 +179,7 @@ export function judgeZombies({ zombies, all, first }: Seen): Wrong {
   }
   const actual = `${stay}: ${names}. Process 1 is ${process1}, their parent now, which does not wait for them.`;
   const init = 'ENTRYPOINT ["/tini", "--", …], or "docker run --init"';
-  if (/^(ba|da|a)?sh$|^busybox$/.test(process1))
+  if (isShellName(process1))
     return {
       actual,
       hint: `A shell as process 1 waits for what it started itself. Put an init such as tini in front: ${init}.`,

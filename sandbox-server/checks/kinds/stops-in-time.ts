@@ -3,11 +3,11 @@ import { duration } from '../../labs/quantities.ts';
 import { BallastError } from '../../protocol/index.ts';
 import type { ImageConfig } from '../../images/image-reader.ts';
 import type { CheckContext, CheckKind } from '../check-kind.ts';
+import { isShellName, listProcesses } from '../container-processes.ts';
 import { dockerCli } from '../docker-cli.ts';
-import { watchShare } from '../fair-share.ts';
+import { looksPerLimit, mostPatience, watchShare } from '../fair-share.ts';
 import { imageParameter } from '../parameters.ts';
 import { withProbeContainer } from '../probe-container.ts';
-import type { ProbeContainer } from '../probe-container.ts';
 import {
   describeEnd,
   killedHint,
@@ -57,7 +57,7 @@ within: 5s`,
       const judged = await waitUntilReady(container, parameters, context);
       if (!judged.ready) return { status: 'fail', expected, actual: judged.actual, hint: judged.hint };
       const { name } = container;
-      const first = await firstProcess(container, context);
+      const [first] = await listProcesses(await container.pid(), context);
       const began = performance.now();
       const { signal } = context;
       const killed = await context.shell.run([dockerCli, 'kill', '--signal=TERM', '--', name], {
@@ -75,7 +75,7 @@ within: 5s`,
       if (code === undefined) {
         const actual = `It was still running ${seconds} seconds after SIGTERM.`;
         const { config } = await context.images.read(image, signal);
-        return { status: 'fail', expected, actual, hint: termHint(config, first) };
+        return { status: 'fail', expected, actual, hint: termHint(config, first?.command ?? '') };
       }
       const actual = `It ended after ${took} seconds with exit code ${String(code)}.`;
       if (code === exitCode) return { status: 'pass', expected, actual };
@@ -85,14 +85,12 @@ within: 5s`,
   },
 };
 
-const mostPatience = 4;
-
 /** Exit code of a container that has been told to end; undefined when it has not ended, and had its fair time. */
 async function waitForEnd(name: string, within: number, context: CheckContext): Promise<number | undefined> {
   const { shell, signal } = context;
   const share = watchShare(() => readSandbox(shell), within);
   try {
-    for (let left = within * mostPatience, limit = within; ; limit = within / mostPatience) {
+    for (let left = within * mostPatience, limit = within; ; limit = within / looksPerLimit) {
       const waited = await shell.run([dockerCli, 'wait', '--', name], { timeoutMs: limit, signal });
       if (waited.exitCode === 0) return Number(waited.stdout.trim());
       if (!waited.timedOut) throw new BallastError('engine_failed', { message: waited.stderr.trim() });
@@ -105,22 +103,15 @@ async function waitForEnd(name: string, within: number, context: CheckContext): 
   }
 }
 
-/** Name of the program that the container's first process runs, as the kernel knows it; "" when it has ended. */
-async function firstProcess(container: ProbeContainer, { shell, signal }: CheckContext): Promise<string> {
-  const argv = ['/usr/bin/ps', '-o', 'comm=', '-p', String(await container.pid())];
-  const answer = await shell.run(argv, { timeoutMs: 20_000, signal });
-  return answer.exitCode === 0 ? answer.stdout.trim() : '';
-}
-
 /**
  * Why a container does not heed SIGTERM, as far as its configuration and its first process tell.
- * @param first name of the program that the first process runs
+ * @param first name of the program that the first process runs, as the kernel knows it; "" when it has ended
  */
 export function termHint({ entrypoint, cmd }: Pick<ImageConfig, 'entrypoint' | 'cmd'>, first: string): string {
   const [program = '', option = ''] = [...entrypoint, ...cmd];
-  if (/(^|\/)(ba|da|a)?sh$/.test(program) && option === '-c' && /^(ba|da|a)?sh$|^busybox$/.test(first))
+  if (/(^|\/)(ba|da|a)?sh$/.test(program) && option === '-c' && isShellName(first))
     return 'ENTRYPOINT or CMD is in shell form: process 1 is /bin/sh, which does not pass the signal on. Write it in exec form, a JSON array: ENTRYPOINT ["/path"].';
-  if (/^(ba|da|a)?sh$|^busybox$/.test(first))
+  if (isShellName(first))
     return 'Process 1 is a shell that runs a start script, and does not pass the signal on. Start the service with "exec" as the last line of the script.';
   if (/^(npm|yarn|pnpm)/.test(first))
     return `Process 1 is ${first}, which starts the service as a child of its own. Start the service itself: ENTRYPOINT ["node", "server.js"].`;
