@@ -241,14 +241,19 @@ class StorePreparation {
     const id = await this.#openLeft();
     if (id === null) return null;
     try {
-      const { stdout } = await new Seeder(this.#engine, id).try(['/bin/cat', `${storeDir}/manifest.json`]);
-      const manifest = parseManifest(stdout);
-      if (manifest === null || manifest.seed !== labels[seedLabel]) return null;
-      this.#record.write(manifest);
+      const manifest = await this.#readManifest(new Seeder(this.#engine, id), labels[seedLabel]);
+      if (manifest !== null) this.#record.write(manifest);
       return manifest;
     } finally {
       await this.#engine.removeSandbox(id);
     }
+  }
+
+  /** What the volume says of itself; null when it is half-made, or of another seed. */
+  async #readManifest(seeder: Seeder, seed: string | undefined): Promise<StoreManifest | null> {
+    const { stdout } = await seeder.try(['/bin/cat', `${storeDir}/manifest.json`]);
+    const manifest = parseManifest(stdout);
+    return manifest !== null && manifest.seed === seed ? manifest : null;
   }
 
   /** Told before minutes of pulling, not in the middle of it. */
@@ -285,14 +290,17 @@ class StorePreparation {
    * Fill the volume, or add to it: until the manifest is written, nobody sees what is new, and sandboxes go on with
    * what there was.
    */
-  async #seed(before: StoreManifest | null): Promise<void> {
+  async #seed(found: StoreManifest | null): Promise<void> {
     const engine = this.#engine;
     const { config, progress } = this.#options;
     const seed = await this.#openVolume();
     let id: string | undefined;
+    let before = found;
     try {
       id = await this.#startSeeder('bridge');
       const seeder = new Seeder(engine, id);
+      // Read by the one seeder that there can be: another set-up may have added images since the store was found.
+      before = await this.#readManifest(seeder, seed);
       await seeder.holdLease();
       await this.#writeFile(seeder, `${extraCaDir}/extra-ca.crt`, this.#extraCa);
       const { images, diskBytes } = await obtainImages(seeder, {

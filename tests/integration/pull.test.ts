@@ -362,6 +362,33 @@ describe.skipIf('missing' in server)('images from a registry', () => {
     await engine.removeVolume(volume);
   });
 
+  it('are added to those that another set-up added after this one had looked at the store', async () => {
+    const prepare = async (on: Engine, name: string): ReturnType<typeof prepareStore> => {
+      const config = configSchema.parse({
+        home: join(folder, `${name}-home`),
+        images: 'pull',
+        registries: registries(),
+      });
+      return prepareStore(on, { image, refs: [refOf(name)], host, config, progress });
+    };
+    await prepare(engine, 'b');
+    // The engine is asked for room when the store has been looked at, and not been opened to fill it.
+    const overtaken = new Proxy(engine, {
+      get(target, name): unknown {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'diskRoom') return typeof value === 'function' ? value.bind(target) : value;
+        return async () => {
+          await prepare(engine, 'a');
+          return target.diskRoom();
+        };
+      },
+    });
+    const { volume, images, revision } = await prepare(overtaken, 'cut');
+    expect(images.map(({ ref }) => ref).sort()).toEqual(['a', 'b', 'cut'].map(refOf));
+    expect(revision).toBe(3);
+    await engine.removeVolume(volume);
+  });
+
   it('make a store from the beginning where what a failed set-up left is damaged', async () => {
     const config = configSchema.parse({ home: join(folder, 'home'), images: 'pull', registries: registries() });
     const options = { image, refs: [refOf('b')], host: `${host}-damaged`, config, progress };
