@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parseBuildSteps } from '../checks/build-steps.ts';
 import { dockerBuild } from '../checks/docker-build.ts';
+import type { BuildRequest } from '../checks/docker-build.ts';
 import { dockerCli } from '../checks/docker-cli.ts';
 import { parseStages } from '../checks/dockerfile.ts';
 import { createEngineShell } from '../checks/engine-shell.ts';
@@ -96,7 +97,10 @@ class Bench {
     }
     const dir = await this.#place(name, recipe);
     const tag = `measured:${name}`;
-    const { bases } = await this.#build(name, dir, { tag, target: recipe.target });
+    const { bases } = await this.#build(name, dir, {
+      tag,
+      ...(recipe.target === undefined ? {} : { target: recipe.target }),
+    });
     const contents = await createSandboxImages(this.#shell).read(tag, this.#options.signal);
     return { title: recipe.title, ...(await madeBy(bases)), ...weigh(contents) };
   }
@@ -116,8 +120,9 @@ class Bench {
     await this.#run([dockerCli, 'buildx', 'prune', '--all', '--force']);
     const first = await this.#build(name, dir, {});
     await this.#run(['/usr/bin/tee', '--append', '--', `${dir}/${recipe.change}`], recipe.append);
-    const second = await this.#build(name, dir, {});
+    const second = await this.#build(name, dir, { progress: 'rawjson' });
     const steps = parseBuildSteps(second.log);
+    if (steps.length === 0) throw problem(name, 'its second build told of no steps');
     return {
       title: recipe.title,
       steps: steps.length,
@@ -141,15 +146,14 @@ class Bench {
     return dir;
   }
 
-  async #build(name: string, dir: string, { tag, target }: { tag?: string; target?: string | undefined }) {
+  async #build(name: string, dir: string, how: Partial<Pick<BuildRequest, 'tag' | 'target' | 'progress'>>) {
     const text = (await this.#run(['/usr/bin/cat', '--', `${dir}/Dockerfile`])).stdout;
     const refs = new Set(parseStages(text).map(({ from }) => from));
     const started = performance.now();
     const outcome = await dockerBuild(this.#shell, {
       context: dir,
       dockerfile: 'Dockerfile',
-      ...(tag === undefined ? {} : { tag }),
-      ...(target === undefined ? {} : { target }),
+      ...how,
       timeoutMs: buildTimeoutMs,
       signal: this.#options.signal ?? new AbortController().signal,
     });

@@ -27,7 +27,7 @@ export type MeasuredImage = z.infer<typeof measuredImage>;
 export const measuredRebuild = z.strictObject({
   title: z.string(),
   /** Steps that the Dockerfile names, without FROM. */
-  steps: count,
+  steps: z.int().positive(),
   /** Those of them that came from the cache. */
   cached: count,
   /** Time of the second build as a share of the first. Absolute times say more of the machine than of the build. */
