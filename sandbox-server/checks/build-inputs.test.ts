@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { whileUnchanged } from './build-inputs.ts';
 import type { CheckContext, Verdict } from './check-kind.ts';
-import { stageText } from './dockerfile.ts';
+import { soleStageWith, stageText } from './dockerfile.ts';
 
 const dockerfile = `# syntax-free
 ARG VERSION=1
@@ -42,6 +42,31 @@ describe('the part of a Dockerfile that a stage is built by', () => {
     const text = 'FROM a\nRUN 1\nFROM b AS b\nCOPY --from=0 /x /x\n';
     expect(stageText(text, 'b')?.text).toContain('RUN 1');
     expect(stageText(text, 'b')?.images).toEqual(['b', 'a']);
+  });
+});
+
+describe('the one stage that has certain steps', () => {
+  it('is found where the image takes from it', () => {
+    const text =
+      'FROM go AS build\nCOPY . .\nRUN get\nRUN --mount=x \\\n  make\nFROM scratch\nCOPY --from=build /o /o\n';
+    expect(soleStageWith(text, ['get', 'make'])).toBe('build');
+    expect(soleStageWith(text, ['RUN get'])).toBe('build');
+    expect(soleStageWith(text.replaceAll('build', '0').replace(' AS 0', ''), ['get'])).toBe('0');
+    expect(soleStageWith('FROM a\nRUN get\n', ['get'])).toBe('0');
+  });
+
+  it('is none where they are in several, in none, elsewhere, or where names do not tell', () => {
+    const text =
+      'FROM go AS build\nRUN get\nRUN make\nFROM build AS test\nRUN make test\nFROM scratch\nCOPY --from=build /o /o\n';
+    expect(soleStageWith(text, ['get'])).toBe('build');
+    expect(soleStageWith(text, ['make'])).toBeUndefined();
+    expect(soleStageWith(text, ['get', 'make'])).toBeUndefined();
+    expect(soleStageWith(text, ['make test'])).toBeUndefined();
+    expect(soleStageWith(text, ['get', 'COPY'])).toBeUndefined();
+    expect(soleStageWith(text, ['nothing'])).toBeUndefined();
+    expect(soleStageWith(text.replace('AS test', 'AS build'), ['get'])).toBeUndefined();
+    expect(soleStageWith(text.replace('FROM go', 'FROM $GO'), ['get'])).toBeUndefined();
+    expect(soleStageWith('', ['get'])).toBeUndefined();
   });
 });
 

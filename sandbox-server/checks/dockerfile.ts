@@ -142,24 +142,48 @@ export interface StageText {
  * @returns undefined when there is no such stage, or when a variable decides what it takes from
  */
 export function stageText(text: string, target?: string): StageText | undefined {
+  const found = stagesTaken(text, target);
+  if (found === undefined) return undefined;
+  const { head, stages, taken, images } = found;
+  const parts = stages.flatMap(({ text: part }, index) => (taken.has(index) ? [part] : []));
+  return { text: [...head, ...parts].join('\n'), names: stages.map(({ name }) => name), images: [...images] };
+}
+
+/**
+ * The name of the one stage that has these words in its RUN instructions, where the last stage takes from it: its build
+ * tells as much of those steps as the build of the image does.
+ * @returns undefined when they are in several, in none, in one that the image has nothing of, or when it can't be told
+ */
+export function soleStageWith(text: string, words: readonly string[]): string | undefined {
+  const found = stagesTaken(text, undefined);
+  if (found === undefined) return undefined;
+  const { stages, taken } = found;
+  const has = stages.map(({ runs }) => words.map((word) => runs.some((run) => `RUN ${run}`.includes(word))));
+  const [index = -1, ...others] = has.flatMap((each, at) => (each.includes(true) ? [at] : []));
+  if (others.length > 0 || has[index]?.includes(false) !== false || !taken.has(index)) return undefined;
+  const name = stages[index]?.name;
+  return stages.filter((stage) => stage.name === name).length === 1 ? name : undefined;
+}
+
+/** All stages of a Dockerfile, and which of them the build of one takes from, itself included. */
+function stagesTaken(text: string, target: string | undefined) {
   const lines = text.split('\n');
   const starts = DockerfileParser.parse(text)
     .getFROMs()
     .map((from) => from.getRange().start.line);
-  const stages = parseStages(text).map(({ name, from }, index) => ({
-    name,
-    from,
+  const stages = parseStages(text).map((stage, index) => ({
+    ...stage,
     text: lines.slice(starts[index], starts[index + 1]).join('\n'),
   }));
   const names = stages.map(({ name }) => name);
-  const wanted = new Set<number>();
+  const taken = new Set<number>();
   const images = new Set<string>();
   const pending = [target === undefined ? stages.length - 1 : names.lastIndexOf(target.toLowerCase())];
   for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
     const stage = stages[index];
     if (stage === undefined) return undefined;
-    if (wanted.has(index)) continue;
-    wanted.add(index);
+    if (taken.has(index)) continue;
+    taken.add(index);
     // COPY --from=…, RUN --mount=type=bind,from=…: also where it is only said in a comment, which does no harm.
     const sources = [...stage.text.matchAll(/\bfrom=(["']?)([^\s,"']+)\1/gi)].map(([, , name = '']) => name);
     for (const source of [stage.from, ...sources]) {
@@ -171,6 +195,5 @@ export function stageText(text: string, target?: string): StageText | undefined 
       else if (source !== 'scratch') images.add(source);
     }
   }
-  const parts = [...wanted].toSorted((a, b) => a - b).map((index) => stages[index]?.text ?? '');
-  return { text: [...lines.slice(0, starts[0]), ...parts].join('\n'), names, images: [...images] };
+  return { head: lines.slice(0, starts[0]), stages, taken, images };
 }

@@ -8,6 +8,7 @@ import { parseBuildSteps, whereItBegan } from '../build-steps.ts';
 import type { BuildStep } from '../build-steps.ts';
 import type { CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
+import { readLabFile, soleStageWith } from '../dockerfile.ts';
 import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
 import { withTemporaryCopy } from '../temporary-copy.ts';
 
@@ -15,7 +16,11 @@ const schema = z
   .strictObject({
     context: contextParameter,
     dockerfile: dockerfileParameter,
-    target: stageParameter.optional().describe('Stage to build; the last one when left out.'),
+    target: stageParameter
+      .optional()
+      .describe(
+        'Stage to build; when left out, the last one, or just the stage that has all those RUN steps where the image takes from it.',
+      ),
     change: relativePath.describe('File that is changed in a copy of the context, between two builds.'),
     append: z
       .string()
@@ -54,13 +59,13 @@ cached: [RUN cp /src/deps.txt]
 runs: [RUN cp /src/main.txt]`,
     fails:
       'Names the step that ran anew and the COPY with which it began, also where that is in another stage, or the step that the change does not reach.',
-    limits: 'Live, a pass holds until the stage, those it takes from, the files or the base images change.',
+    limits: 'Live, a pass holds until that stage, those it takes from, the files or the base images change.',
   },
   schema,
   alone: true,
   timeoutMs: 2 * buildTimeoutMs + 60_000,
   async run(parameters, context) {
-    const { context: folder, dockerfile, target, change, cached, runs, exactly } = parameters;
+    const { context: folder, dockerfile, change, cached, runs, exactly } = parameters;
     // With the same change as an earlier run's, all steps would come from that run's cache.
     const append = parameters.append.replaceAll('{{nonce}}', randomBytes(8).toString('hex'));
     const wanted = [
@@ -68,6 +73,9 @@ runs: [RUN cp /src/main.txt]`,
       ...(runs.length === 0 ? [] : [`${quoted(runs)} run anew`]),
     ];
     const expected = `After a change to ${change}, a build has ${wanted.join(' and ')}${exactly ? ', and no other step' : ''}.`;
+    const text = await readLabFile(context, posix.join(folder, dockerfile));
+    // What comes after the stage with those steps says nothing of them, and need not be built, or judged when it changes.
+    const target = parameters.target ?? (exactly ? undefined : soleStageWith(text ?? '', [...cached, ...runs]));
     const judge = (): Promise<Verdict> =>
       withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
         const request = {
@@ -77,8 +85,8 @@ runs: [RUN cp /src/main.txt]`,
           signal: context.signal,
           ...(target === undefined ? {} : { target }),
         };
-        const text = await copy.read(change);
-        if (text === null)
+        const changed = await copy.read(change);
+        if (changed === null)
           return {
             status: 'fail',
             expected,
@@ -87,7 +95,7 @@ runs: [RUN cp /src/main.txt]`,
           };
         const first = await dockerBuild(context.shell, request);
         if (first.status !== 'built') return failed(first, expected);
-        await copy.write(change, `${text}${append}`);
+        await copy.write(change, `${changed}${append}`);
         const second = await dockerBuild(context.shell, { ...request, progress: 'rawjson' });
         if (second.status === 'timed-out') return failed(second, expected);
         // What failed is described by the words of another form of progress, so it is asked for again in that form.
