@@ -152,7 +152,8 @@ export function stageText(text: string, target?: string): StageText | undefined 
 /**
  * The name of the one stage that has these words in its RUN instructions, where the last stage takes from it: its build
  * tells as much of those steps as the build of the image does.
- * @returns undefined when they are in several, in none, in one that the image has nothing of, or when it can't be told
+ * @returns undefined when they are in several, in none, in one that the image has nothing of or that has no name (BuildKit
+ * takes no number for a target), or when it can't be told
  */
 export function soleStageWith(text: string, words: readonly string[]): string | undefined {
   const found = stagesTaken(text, undefined);
@@ -161,8 +162,8 @@ export function soleStageWith(text: string, words: readonly string[]): string | 
   const has = stages.map(({ runs }) => words.map((word) => runs.some((run) => `RUN ${run}`.includes(word))));
   const [index = -1, ...others] = has.flatMap((each, at) => (each.includes(true) ? [at] : []));
   if (others.length > 0 || has[index]?.includes(false) !== false || !taken.has(index)) return undefined;
-  const name = stages[index]?.name;
-  return stages.filter((stage) => stage.name === name).length === 1 ? name : undefined;
+  const name = stages[index]?.name ?? '';
+  return /^\D/.test(name) && stages.filter((stage) => stage.name === name).length === 1 ? name : undefined;
 }
 
 /** All stages of a Dockerfile, and which of them the build of one takes from, itself included. */

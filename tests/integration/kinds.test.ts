@@ -79,6 +79,12 @@ RUN sh /lint/lint.sh /lint/main.txt
 FROM scratch
 COPY --from=build /out /out
 `,
+  'unnamed.Dockerfile': `FROM ${slim}
+COPY deps.txt /src/
+RUN cp /src/deps.txt /src/fetched
+COPY main.txt /src/
+RUN cp /src/main.txt /out
+`,
   'greedy.Dockerfile': `FROM ${slim} AS build
 COPY . /src/
 RUN cp /src/deps.txt /src/fetched
@@ -345,6 +351,12 @@ describe('how an image is built', () => {
       { ...well, change: 'main.txt', append, cached: ['deps.txt'], runs: ['COPY main.txt', 'cp /src/main.txt'] },
       /2 of 5 steps|came from the cache/,
     ],
+    // The stage alone, where it has a name: BuildKit takes no number for a target.
+    ...['stages.Dockerfile', 'unnamed.Dockerfile'].map((dockerfile): Case => [
+      'cache',
+      { dockerfile, change: 'main.txt', append, cached: ['cp /src/deps.txt'], runs: ['cp /src/main.txt'] },
+      /2 of 4 steps/,
+    ]),
     [
       'cache',
       {
