@@ -6,7 +6,7 @@ import { whileUnchanged } from '../build-inputs.ts';
 import { describeFailure, describeTimeout } from '../build-log.ts';
 import { parseBuildSteps, whereItBegan } from '../build-steps.ts';
 import type { BuildStep } from '../build-steps.ts';
-import type { CheckKind, Verdict } from '../check-kind.ts';
+import type { CheckContext, CheckKind, Verdict } from '../check-kind.ts';
 import { dockerBuild } from '../docker-build.ts';
 import { readLabFile, soleStageWith } from '../dockerfile.ts';
 import { contextParameter, dockerfileParameter, relativePath, stageParameter } from '../parameters.ts';
@@ -73,9 +73,7 @@ runs: [RUN cp /src/main.txt]`,
       ...(runs.length === 0 ? [] : [`${quoted(runs)} run anew`]),
     ];
     const expected = `After a change to ${change}, a build has ${wanted.join(' and ')}${exactly ? ', and no other step' : ''}.`;
-    const text = await readLabFile(context, posix.join(folder, dockerfile));
-    // What comes after the stage with those steps says nothing of them, and need not be built, or judged when it changes.
-    const target = parameters.target ?? (exactly ? undefined : soleStageWith(text ?? '', [...cached, ...runs]));
+    const target = await stageToBuild(parameters, context);
     const judge = (): Promise<Verdict> =>
       withTemporaryCopy(context, posix.join(context.labDir, folder), async (copy) => {
         const request = {
@@ -85,8 +83,8 @@ runs: [RUN cp /src/main.txt]`,
           signal: context.signal,
           ...(target === undefined ? {} : { target }),
         };
-        const changed = await copy.read(change);
-        if (changed === null)
+        const text = await copy.read(change);
+        if (text === null)
           return {
             status: 'fail',
             expected,
@@ -95,7 +93,7 @@ runs: [RUN cp /src/main.txt]`,
           };
         const first = await dockerBuild(context.shell, request);
         if (first.status !== 'built') return failed(first, expected);
-        await copy.write(change, `${changed}${append}`);
+        await copy.write(change, `${text}${append}`);
         const second = await dockerBuild(context.shell, { ...request, progress: 'rawjson' });
         if (second.status === 'timed-out') return failed(second, expected);
         // What failed is described by the words of another form of progress, so it is asked for again in that form.
@@ -116,6 +114,20 @@ runs: [RUN cp /src/main.txt]`,
     return whileUnchanged(context, ['cache', parameters], { folder, dockerfile, target }, judge);
   },
 };
+
+/**
+ * The stage that tells whether the steps come from the cache; undefined for the last one. What comes after the stage that
+ * has them says nothing of them, and need not be built, or judged anew when it changes.
+ * @throws CheckFailed for a Dockerfile that is too long to be read
+ */
+async function stageToBuild(
+  { context: folder, dockerfile, target, cached, runs, exactly }: Parameters,
+  context: CheckContext,
+): Promise<string | undefined> {
+  if (target !== undefined || exactly) return target;
+  const text = await readLabFile(context, posix.join(folder, dockerfile));
+  return text === null ? undefined : soleStageWith(text, [...cached, ...runs]);
+}
 
 const failed = (outcome: Exclude<Awaited<ReturnType<typeof dockerBuild>>, { status: 'built' }>, expected: string) =>
   outcome.status === 'timed-out'
