@@ -9,6 +9,7 @@ import { extract, pack } from 'tar-stream';
 import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { acceptsOldReleases, debianSources, readDebianMirror } from './debian-mirror.ts';
+import { installDebianPackages } from './debian-packages.ts';
 import { findProgram, type HostSystem } from './host-system.ts';
 import { runProgram } from './run-program.ts';
 
@@ -108,16 +109,7 @@ async function installMmdebstrap(host: HostSystem, progress: Progress): Promise<
     });
   }
   progress({ text: 'Installing mmdebstrap with apt-get' });
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await runProgram('apt-get', ['update', '-q'], { progress, env });
-  await runProgram(
-    'apt-get',
-    ['install', '-q', '-y', '--no-install-recommends', 'mmdebstrap', 'debian-archive-keyring'],
-    {
-      progress,
-      env,
-    },
-  );
+  await installDebianPackages(['mmdebstrap', 'debian-archive-keyring'], progress);
 }
 
 /**

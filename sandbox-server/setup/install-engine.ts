@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
+import { installDebianPackages } from './debian-packages.ts';
 import { findProgram, type HostSystem } from './host-system.ts';
 import { runProgram } from './run-program.ts';
 
@@ -82,12 +83,7 @@ export async function ensureEngine(
   if (findProgram('dockerd') === null) {
     if (!host.isDebianLike) throw explainMissing(host);
     progress({ text: 'No Docker Engine here: installing docker.io with apt-get' });
-    const env = { DEBIAN_FRONTEND: 'noninteractive' };
-    await runProgram('apt-get', ['update', '-q'], { progress, env });
-    await runProgram('apt-get', ['install', '-q', '-y', '--no-install-recommends', 'docker.io', 'iptables'], {
-      progress,
-      env,
-    });
+    await installDebianPackages(['docker.io', 'iptables'], progress);
     steps.push('docker.io installed');
   }
   progress({ text: 'Starting the Docker Engine' });

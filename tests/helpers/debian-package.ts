@@ -1,5 +1,5 @@
+import { installDebianPackages } from '../../sandbox-server/setup/debian-packages.ts';
 import { findProgram, readHostSystem } from '../../sandbox-server/setup/host-system.ts';
-import { runProgram } from '../../sandbox-server/setup/run-program.ts';
 
 /**
  * Makes a program be there that tests need of the machine.
@@ -11,8 +11,6 @@ export async function haveDebianPackage(name: string): Promise<boolean> {
   if (findProgram(name) !== null) return true;
   const { isRoot, isDebianLike } = readHostSystem();
   if (!isRoot || !isDebianLike) return false;
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await runProgram('apt-get', ['update', '-q'], { env });
-  await runProgram('apt-get', ['install', '-q', '-y', '--no-install-recommends', name], { env });
+  await installDebianPackages([name]);
   return true;
 }
