@@ -46,3 +46,8 @@ describe.each(pages)('$name', ({ source }) => {
     expect(prose(source).match(/\b\d[\d.,]*\s?(?:[kKMGT]i?B|megabytes?|gigabytes?)\b/g) ?? []).toEqual([]);
   });
 });
+
+test('every term of the glossary is linked somewhere', () => {
+  const linked = pages.flatMap(({ source }) => uses(source, 'Term').map(({ id }) => id));
+  expect(Object.keys(glossary).filter((id) => !linked.includes(id))).toEqual([]);
+});
