@@ -34,6 +34,29 @@ describe('a file that is too long to be read', () => {
   });
 });
 
+describe('a lab folder', () => {
+  const answering = (exitCode: number, stderr: string) => {
+    const context = contextOf(makeContents([]));
+    const run = () => Promise.resolve({ exitCode, stdout: '', stderr, timedOut: false, truncated: false });
+    return { ...context, shell: { ...context.shell, run } };
+  };
+
+  it('has no such file', async () => {
+    const reading = answering(1, '/usr/bin/cat: /lab/Dockerfile: No such file or directory\n');
+    expect(await readLabFile(reading, 'Dockerfile')).toBeNull();
+  });
+
+  it.each([
+    [125, '/usr/bin/timeout: fork system call failed: Resource temporarily unavailable\n'],
+    [126, 'OCI runtime exec failed'],
+  ])('may have it where no program can be started to read it: %i', async (exitCode, stderr) => {
+    await expect(readLabFile(answering(exitCode, stderr), 'Dockerfile')).rejects.toMatchObject({
+      code: 'sandbox_failed',
+      message: expect.stringContaining('starts no program any more') as string,
+    });
+  });
+});
+
 describe('parseStages', () => {
   const from = (text: string) => parseStages(text).map((stage) => stage.from);
 

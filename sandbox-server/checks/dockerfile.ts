@@ -1,6 +1,7 @@
 import { Add, Copy, DockerfileParser } from 'dockerfile-ast';
 import type { Arg } from 'dockerfile-ast';
 import { posix } from 'node:path';
+import { BallastError } from '../protocol/index.ts';
 import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
 
@@ -103,10 +104,13 @@ function jsonList(text: string): string[] {
 }
 
 const maxFileKibibytes = 256;
+/** Of `timeout` and of the engine: the program was not started. Nothing that lies in the lab folder causes that. */
+const notStarted: ReadonlySet<number> = new Set([125, 126, 127]);
 
 /**
  * Text of a file of the lab folder in the sandbox, or null when there is none. `path` is relative and the lab author's.
  * @throws CheckFailed for a file past 256 KiB: what stands behind that would not be judged
+ * @throws BallastError sandbox_failed when no program can be started to read it, as after a fork bomb
  */
 export async function readLabFile(context: CheckContext, path: string): Promise<string | null> {
   const file = posix.join(context.labDir, path);
@@ -121,6 +125,11 @@ export async function readLabFile(context: CheckContext, path: string): Promise<
       expected: `${path} is short enough to be read: at most ${most}.`,
       actual: `${path} is longer than ${most}.`,
       hint: `Shorten it: "wc -c ${path}" says how long it is. None of it was judged.`,
+    });
+  }
+  if (notStarted.has(result.exitCode)) {
+    throw new BallastError('sandbox_failed', {
+      message: `${path} could not be read: the sandbox starts no program any more. ${result.stderr.trim()}`.trim(),
     });
   }
   return result.exitCode === 0 ? result.stdout : null;

@@ -53,8 +53,8 @@ async function readStages(context: CheckContext, dockerfile: string): Promise<St
   try {
     return parseStages((await readLabFile(context, dockerfile)) ?? '');
   } catch (error) {
-    // Too long to be read; and only a hint is made of it.
-    if (error instanceof CheckFailed) return [];
+    // Too long to be read, or nothing starts any more; and only a hint is made of it.
+    if (error instanceof CheckFailed || error instanceof BallastError) return [];
     throw error;
   }
 }
