@@ -135,11 +135,30 @@ describe('what a build ran out of', () => {
     ['compile: signal: killed', exit(1), 'out-of-memory', /ran out of memory/],
     ['sh: 1: Cannot allocate memory', exit(2), 'out-of-memory', /ran out of memory/],
     ['cp: write error: No space left on device', exit(1), 'out-of-disk', /^The build ran out of disk space at/],
+    [
+      'bash: fork: Resource temporarily unavailable',
+      exit(254),
+      'out-of-processes',
+      /^The build started more processes/,
+    ],
     ['x', exit(1), 'build', /^The build failed at/],
   ])('%s, %s: %s', (output, error, cause, words) => {
     const failure = parseBuildFailure(failedStep('[b 1/1] RUN x', output, error));
     expect(failureCause(failure)).toBe(cause);
     expect(describeFailure(failure)).toMatch(words);
+  });
+
+  it.each([
+    'runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\nPC=0x7f m=4 sigcode=0\n',
+    'runtime: failed to create new OS thread (have 9 already; errno=11)\nfatal error: newosproc\n',
+    '/usr/bin/timeout: fork system call failed: Resource temporarily unavailable\n',
+  ])('is told by the client that could start nothing more: %s', (crash) => {
+    const dump = crash.startsWith('runtime') ? '\ngoroutine 0 [idle]:\nrip    0x7f12\nfs     0x0\ngs     0x0\n' : '';
+    const failure = parseBuildFailure(`#4 [1/2] FROM golang:1.24\n#5 [2/2] RUN x\n${crash}${dump}`);
+    expect(failureCause(failure)).toBe('out-of-processes');
+    expect(describeFailure(failure)).toBe(
+      `The build started more processes than it may:\n${crash.split('\n')[0] ?? ''}`,
+    );
   });
 
   it('says at which step it was when its time was up', () => {

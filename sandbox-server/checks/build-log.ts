@@ -35,6 +35,9 @@ const shownLines = 8;
 /** Characters of one line that are looked at and shown, half from each end: a step may print megabytes without a newline. */
 const shownCharacters = 4000;
 
+/** Where the client itself falls over: what follows in the log is a dump of its threads. */
+const clientCrash = /^(?:runtime(?:\/\w+)?|fatal error|panic): /;
+
 const clipped = (line: string): string =>
   line.length <= shownCharacters ? line : `${line.slice(0, shownCharacters / 2)} … ${line.slice(-shownCharacters / 2)}`;
 
@@ -44,7 +47,10 @@ const clipped = (line: string): string =>
  */
 export function parseBuildFailure(log: string): BuildFailure {
   const lines = log.split('\n').map((line) => line.trimEnd());
-  const error = lines.findLast((line) => line.startsWith('ERROR: '))?.slice('ERROR: '.length) ?? lastLines(log, 1);
+  const error =
+    lines.findLast((line) => line.startsWith('ERROR: '))?.slice('ERROR: '.length) ??
+    lines.find((line) => clientCrash.test(line)) ??
+    lastLines(log, 1);
   const stepAt = lines.findLastIndex((line) => /^ > .*:$/.test(line));
   const step = stepAt < 0 ? '' : (lines[stepAt] ?? '').slice(' > '.length, -1);
   const { stage, instruction } = splitStep(step);
@@ -94,6 +100,7 @@ export function failureCause({ cause, exitCode, output, error }: BuildFailure): 
   // 137 is what the kernel's killer leaves; compilers that start others report it in words and end with 1.
   if (exitCode === 137 || /signal: killed|: Killed$|cannot allocate memory|out of memory|OOMKilled/im.test(text))
     return 'out-of-memory';
+  if (/resource temporarily unavailable|failed to create new OS thread/i.test(text)) return 'out-of-processes';
   return 'build';
 }
 
