@@ -86,6 +86,7 @@ export async function runVitest(title: string, project: string): Promise<Tally> 
         '--project',
         project,
         '--reporter=default',
+        '--reporter=./tests/helpers/skip-reporter.ts',
         '--reporter=json',
         `--outputFile.json=${file}`,
       ]),

@@ -15,7 +15,7 @@ import { contextOf } from '../helpers/contents.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'ballast-cves-'));
 const mirror = await readDebianMirror();
-const noMirror = 'because the apt of this host knows no mirror of Debian';
+const noMirror = 'the apt of this host knows no mirror of Debian';
 const { signal } = new AbortController();
 const matching = (pattern: RegExp): string => expect.stringMatching(pattern) as string;
 const holding = (text: string): string => expect.stringContaining(text) as string;

@@ -97,7 +97,7 @@ it('grading on GitHub writes JUnit XML', () => {
 
 it("GitLab's jobs run: the size budget holds, a wrong submission fails and leaves its report", async ({ skip }) => {
   // gitlab-ci-local copies the files of a job with it.
-  skip(!(await haveDebianPackage('rsync')), 'skipped, because rsync is not installed, and this is no root of a Debian');
+  skip(!(await haveDebianPackage('rsync')), 'rsync is not installed, and this is no root of a Debian');
   const size = workspace('gitlab-size', 1_000_000);
   writeFileSync(join(size, '.gitlab-ci.yml'), yamlUnder('GitLab'));
   const [update = ''] = shellUnder('A size budget');
