@@ -1,9 +1,9 @@
 import { Add, Copy, DockerfileParser } from 'dockerfile-ast';
 import type { Arg } from 'dockerfile-ast';
 import { posix } from 'node:path';
-import { BallastError } from '../protocol/index.ts';
 import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
+import { readSandboxFile } from './sandbox-file.ts';
 
 export interface Stage {
   /** As BuildKit calls it: the name after AS in lower case, else its number. */
@@ -104,8 +104,6 @@ function jsonList(text: string): string[] {
 }
 
 const maxFileKibibytes = 256;
-/** Of `timeout` and of the engine: the program was not started. Nothing that lies in the lab folder causes that. */
-const notStarted: ReadonlySet<number> = new Set([125, 126, 127]);
 
 /**
  * Text of a file of the lab folder in the sandbox, or null when there is none. `path` is relative and the lab author's.
@@ -113,13 +111,12 @@ const notStarted: ReadonlySet<number> = new Set([125, 126, 127]);
  * @throws BallastError sandbox_failed when no program can be started to read it, as after a fork bomb
  */
 export async function readLabFile(context: CheckContext, path: string): Promise<string | null> {
-  const file = posix.join(context.labDir, path);
-  const result = await context.shell.run(['/usr/bin/cat', '--', file], {
+  const { text, truncated } = await readSandboxFile(context.shell, posix.join(context.labDir, path), {
     timeoutMs: 10_000,
     maxOutputBytes: maxFileKibibytes * 1024,
     signal: context.signal,
   });
-  if (result.truncated) {
+  if (truncated) {
     const most = `${String(maxFileKibibytes)} KiB`;
     throw new CheckFailed({
       expected: `${path} is short enough to be read: at most ${most}.`,
@@ -127,12 +124,7 @@ export async function readLabFile(context: CheckContext, path: string): Promise<
       hint: `Shorten it: "wc -c ${path}" says how long it is. None of it was judged.`,
     });
   }
-  if (notStarted.has(result.exitCode)) {
-    throw new BallastError('sandbox_failed', {
-      message: `${path} could not be read: the sandbox starts no program any more. ${result.stderr.trim()}`.trim(),
-    });
-  }
-  return result.exitCode === 0 ? result.stdout : null;
+  return text;
 }
 
 /** What the build of one stage is made of. */

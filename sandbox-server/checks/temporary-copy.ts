@@ -3,6 +3,7 @@ import { formatBytes } from '../labs/quantities.ts';
 import { BallastError } from '../protocol/index.ts';
 import { CheckFailed } from './check-failed.ts';
 import type { CheckContext } from './check-kind.ts';
+import { readSandboxFile } from './sandbox-file.ts';
 import type { RunOptions } from './sandbox-shell.ts';
 
 export interface TemporaryCopy {
@@ -42,14 +43,14 @@ export async function withTemporaryCopy<Result>(
       },
       async read(path) {
         const options = { timeoutMs: copyTimeoutMs, maxOutputBytes: maxFileBytes, signal: context.signal };
-        const result = await context.shell.run(['/usr/bin/cat', '--', posix.join(dir, path)], options);
-        if (result.truncated) {
+        const { text, truncated } = await readSandboxFile(context.shell, posix.join(dir, path), options);
+        if (truncated) {
           throw new CheckFailed({
             expected: `${path} has at most ${formatBytes(maxFileBytes)}.`,
             actual: 'It is larger, too much to look into.',
           });
         }
-        return result.exitCode === 0 ? result.stdout : null;
+        return text;
       },
     });
   } finally {
