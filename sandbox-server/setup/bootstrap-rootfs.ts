@@ -9,7 +9,7 @@ import { extract, pack } from 'tar-stream';
 import type { Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
 import { acceptsOldReleases, debianSources, readDebianMirror } from './debian-mirror.ts';
-import { installDebianPackages } from './debian-packages.ts';
+import { installDebianPackages } from './install-packages.ts';
 import { findProgram, type HostSystem } from './host-system.ts';
 import { runProgram } from './run-program.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, Progress } from '../engines/engine.ts';
 import { BallastError } from '../protocol/index.ts';
-import { installDebianPackages } from './debian-packages.ts';
+import { installDebianPackages } from './install-packages.ts';
 import { findProgram, type HostSystem } from './host-system.ts';
 import { runProgram } from './run-program.ts';
 

@@ -1,4 +1,4 @@
-import { installDebianPackages } from '../../sandbox-server/setup/debian-packages.ts';
+import { installDebianPackages } from '../../sandbox-server/setup/install-packages.ts';
 import { findProgram, readHostSystem } from '../../sandbox-server/setup/host-system.ts';
 
 /**
